@@ -1,0 +1,60 @@
+"""Isoscope's vocabulary and its public API: `from isoscope.core import Lab, Workload`.
+
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isoscope.core.capabilities import Capabilities
+    from isoscope.core.hookspecs import hookimpl
+    from isoscope.core.instance import Exit, Instance, Stats, Status
+    from isoscope.core.lab import Lab
+    from isoscope.core.timeline import Timeline
+    from isoscope.core.variant import Variant
+    from isoscope.core.workload import Mount, Network, Resources, Workload
+
+_HOME = {
+    "Capabilities": "capabilities",
+    "Exit": "instance",
+    "Instance": "instance",
+    "Lab": "lab",
+    "Mount": "workload",
+    "Network": "workload",
+    "Resources": "workload",
+    "Stats": "instance",
+    "Status": "instance",
+    "Timeline": "timeline",
+    "Variant": "variant",
+    "Workload": "workload",
+    "hookimpl": "hookspecs",
+}
+
+__all__ = [
+    "Capabilities",
+    "Exit",
+    "Instance",
+    "Lab",
+    "Mount",
+    "Network",
+    "Resources",
+    "Stats",
+    "Status",
+    "Timeline",
+    "Variant",
+    "Workload",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,26 @@
+"""What a comparison asks for. The harness in `isoscope.benchmarks` carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isoscope.core.variant import Variant
+from isoscope.core.workload import Workload
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One workload, several variants, one or more benchmarks, in blocks of random order."""
+
+    workload: Workload | None  #: None means each benchmark's own default
+    variants: tuple[Variant, ...]
+    benchmarks: tuple[str, ...]
+    blocks: int
+    seed: int
+    directory: Path  #: the run's folder
+    resume: bool = False  #: go on with the run that stands in `directory`, on its own terms
+    #: Called with each event of the run's progress, as plain data with a key `event`.
+    progress: Callable[[dict[str, Any]], None] | None = None

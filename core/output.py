@@ -1,0 +1,62 @@
+"""Where an instance's output goes: into its log, always, and on to the caller's descriptors where there are any."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import time_ns
+
+
+@dataclass(frozen=True)
+class Stdio:
+    """Descriptors of the caller that a command is connected to; None means nothing (/dev/null, or the log alone).
+
+    They stay the caller's: nobody else closes them.
+    """
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+class OutputLog:
+    """The log of one instance: a line of JSON for each piece of output, in the order in which it was seen.
+
+    Bytes that are not UTF-8 survive as lone surrogates (PEP 383).
+    """
+
+    def __init__(self, path: Path, stdio: Stdio) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._onward = {"stdout": stdio.stdout, "stderr": stdio.stderr}
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Append a piece of `stdout` or `stderr` and pass it on."""
+        entry = {"time_ns": time_ns(), "stream": stream, "data": data.decode("utf-8", "surrogateescape")}
+        os.write(self._fd, json.dumps(entry).encode() + b"\n")
+        onward = self._onward[stream]
+        while onward is not None and data:
+            try:
+                data = data[os.write(onward, data) :]
+            except BrokenPipeError:  # whoever listened has gone; the log goes on
+                self._onward[stream] = onward = None
+
+    def close(self) -> None:
+        """Close the log. Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def read_log(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Stream and bytes of each piece in a log; a last line cut short by a crash is passed over."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            entry = json.loads(line)
+            yield entry["stream"], entry["data"].encode("utf-8", "surrogateescape")
