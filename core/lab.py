@@ -172,7 +172,8 @@ class Lab:
         """Measure variants side by side and return the run (`isoscope.benchmarks.Run`).
 
         No backends means every one that is ready here, but for `null`. No workload means each benchmark's own.
-        The run's folder defaults to `runs/` and the time. Raises InputError for anything unknown, before anything is measured.
+        The run's folder defaults to `runs/` and the time. Raises InputError for anything unknown, before anything is
+        measured.
         """
         from isoscope.core.comparison import Comparison
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from isoscope.core.errors import InputError
 
@@ -18,7 +19,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise InputError(f"{text!r} is not a size", hint="write a number and K, M, G or T, as in 256M")
-    size = int(float(match[1]) * _SUFFIX[match[2].upper()])
+    size = int(Decimal(match[1]) * _SUFFIX[match[2].upper()])
     if not 0 < size < 1 << 63:
         raise InputError(f"size {text!r} is out of range", hint="give at least one byte and less than 8 EiB")
     return size
