@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from isoscope.core import Lab
 
-#: Folders of a state directory that are dear to fill, and the same for every test: the image store and backends' caches.
+#: Folders of a state directory that are dear to fill and the same for every test: the image store, backends' caches.
 SHARED = ("images", "cache")
 
 
