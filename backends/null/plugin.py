@@ -1,0 +1,20 @@
+"""Offers the backend `null`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isoscope.core.backend import Backend, Context
+from isoscope.core.hookspecs import hookimpl
+
+
+@hookimpl
+def isoscope_register_backends(register: Callable[[str, Callable[[Context], Backend]], None]) -> None:
+    """Offer `null`."""
+
+    def make(context: Context) -> Backend:
+        from isoscope.backends.null.backend import NullBackend
+
+        return NullBackend(context)
+
+    register("null", make)

@@ -1,0 +1,20 @@
+"""Offers the backend `process`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isoscope.core.backend import Backend, Context
+from isoscope.core.hookspecs import hookimpl
+
+
+@hookimpl
+def isoscope_register_backends(register: Callable[[str, Callable[[Context], Backend]], None]) -> None:
+    """Offer `process`."""
+
+    def make(context: Context) -> Backend:
+        from isoscope.backends.process.backend import ProcessBackend
+
+        return ProcessBackend(context)
+
+    register("process", make)
