@@ -1,0 +1,31 @@
+# `make` lists what there is. Every target installs what it needs first; see tools/setup.
+# ARGS goes on to the program: make compare ARGS="--quick -b container -b vm", make test ARGS="tests/core -k pump".
+
+.PHONY: help setup dev compare test bench lint docs clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup:  ## install everything that running it takes; the program is then .venv/bin/isoscope
+	@tools/setup
+
+dev:  ## install what tests, linters and docs take as well
+	@tools/setup dev
+
+compare: setup  ## compare the start-up of a process, a container and a VM; leaves a run and its report in runs/
+	.venv/bin/isoscope compare $(ARGS)
+
+test: dev  ## run all tests, the linters and type checks among them
+	.venv/bin/pytest $(ARGS)
+
+bench: dev  ## measure Isoscope itself against what it must not be slower than
+	.venv/bin/pytest tests/bench --benchmark-enable --benchmark-only $(ARGS)
+
+lint: dev  ## formatting, lints and types only
+	.venv/bin/pytest tests/project/test_lint.py $(ARGS)
+
+docs: dev  ## build the docs into docs/_build/html
+	.venv/bin/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html $(ARGS)
+
+clean:  ## remove what the targets made here, .venv included; runs/ stays
+	rm -rf .venv build dist docs/_build isoscope.egg-info .mypy_cache .pytest_cache .ruff_cache
