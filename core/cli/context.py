@@ -1,0 +1,60 @@
+"""What the commands of one invocation share: the global options, the lab, and the option `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from isoscope.core.lab import Lab
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """One invocation of `isoscope`; the root context's `obj`."""
+
+    connect: str | None = None  #: a libvirt URI in place of the embedded driver
+    debug: bool = False
+    json: bool = False  #: the command was asked for one JSON document on standard output
+    lab: Lab | None = None
+
+
+def current_session() -> Session:
+    """The session of the command that runs."""
+    session = click.get_current_context().find_root().ensure_object(Session)
+    assert isinstance(session, Session)
+    return session
+
+
+def current_lab() -> Lab:
+    """The lab of this invocation, on the global options' terms; made when first asked for, closed at the end.
+
+    Raises HostError when the state directory cannot be made.
+    """
+    from isoscope.core.lab import Lab
+
+    session = current_session()
+    if session.lab is None:
+        session.lab = Lab(libvirt_uri=session.connect)
+        click.get_current_context().find_root().call_on_close(session.lab.close)
+    return session.lab
+
+
+def json_option(command: _Command) -> _Command:
+    """The option `--json`, which every listing takes; the command gets it as `as_json`."""
+    decorate = click.option(
+        "--json", "as_json", is_flag=True, callback=_note_json, help="Print one JSON document and nothing else."
+    )
+    return decorate(command)
+
+
+def _note_json(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    if value and not context.resilient_parsing:
+        current = context.find_root().ensure_object(Session)
+        current.json = True
+    return value

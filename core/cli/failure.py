@@ -1,0 +1,108 @@
+"""What a failure looks like: one line that says what is wrong, one that says what to do, and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+from isoscope.core.cli.context import Session
+from isoscope.core.cli.output import print_json, printable
+from isoscope.core.errors import HostError, InputError, IsoscopeError
+
+INTERRUPTED = 130  #: 128 + SIGINT, as a shell reports it
+
+
+class Defect(IsoscopeError):
+    """Something that nobody raised on purpose."""
+
+
+class Several(Exception):
+    """Some of several names failed. Each error is told in its own lines; the first gives the exit status."""
+
+    def __init__(self, errors: Sequence[IsoscopeError]) -> None:
+        super().__init__(f"{len(errors)} failed")
+        self.errors = errors
+
+
+def report(error: BaseException, session: Session, arguments: Sequence[str]) -> int:
+    """Tell a failure on standard error, and on standard output too where `--json` was asked for.
+
+    Returns the exit status: the error's own, 2 for wrong usage, 130 when interrupted, and that of a closed pipe.
+    """
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return INTERRUPTED
+    if _is_broken_pipe(error):
+        return _silence()
+    if session.debug:
+        traceback.print_exception(error)
+    errors = error.errors if isinstance(error, Several) else [_understood(error)]
+    try:
+        for one in errors:
+            _tell(one)
+        if session.json or (isinstance(error, click.UsageError) and _asked_for_json(error, arguments)):
+            print_json(errors[0].as_dict() if len(errors) == 1 else {"errors": [one.as_dict() for one in errors]})
+            sys.stdout.flush()
+    except OSError:  # whoever listened has gone, and there is nobody left to tell
+        _silence()
+    return max(one.exit_status for one in errors)
+
+
+def _tell(error: IsoscopeError) -> None:
+    click.echo(f"error: {printable(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"hint: {printable(error.hint)}", err=True)
+
+
+def _understood(error: BaseException) -> IsoscopeError:
+    if isinstance(error, IsoscopeError):
+        return error
+    if isinstance(error, click.UsageError):
+        return _wrong_usage(error)
+    if isinstance(error, click.ClickException):
+        return InputError(error.format_message(), hint="isoscope --help shows the usage")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HostError(f"no space left to write {error.filename or 'the state directory'}", hint="free some space")
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+        return HostError(
+            f"not permitted: {error.filename or error.strerror}",
+            hint="run as root, or set ISOSCOPE_HOME to a directory you can write to",
+        )
+    return Defect(
+        f"defect in isoscope: {type(error).__name__}: {error}",
+        hint="isoscope --debug COMMAND shows where; please report it",
+    )
+
+
+def _wrong_usage(error: click.UsageError) -> InputError:
+    message = error.format_message()
+    where = error.ctx.command_path if error.ctx else "isoscope"
+    hint = f"{where} --help shows the usage"
+    # click words its suggestions as a second sentence: they are what can be acted on, so they are the hint.
+    first, mark, suggestion = message.partition(" Did you mean ")
+    if mark:
+        message, hint = first, f"did you mean {suggestion}"
+    return InputError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def _asked_for_json(error: click.UsageError, arguments: Sequence[str]) -> bool:
+    """Whether `--json` stands among arguments that could not be parsed, for a command that knows it."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    knows = error.ctx is not None and any("--json" in parameter.opts for parameter in error.ctx.command.params)
+    return knows and "--json" in own
+
+
+def _is_broken_pipe(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _silence() -> int:
+    """Let nothing complain about the closed pipe at the interpreter's end. Returns the status of SIGPIPE."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return 128 + 13

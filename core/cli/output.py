@@ -1,0 +1,39 @@
+"""How commands print: one JSON document, or a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+
+def print_json(data: Any) -> None:
+    """Print `data` as the one JSON document of this command. What JSON does not know is printed as its text."""
+    click.echo(json.dumps(data, indent=2, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print aligned columns under their names: coloured on a terminal, and never wrapped into a pipe.
+
+    Cells may come from anybody's workload: they are shown as they are, without markup, and control characters (which
+    a terminal would obey) as escapes. None is shown as `-`.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(Text(column), no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(printable("-" if cell is None else str(cell))) for cell in row))
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def printable(text: str) -> str:
+    """`text` with every character that is not printable written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
