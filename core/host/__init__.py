@@ -1,12 +1,11 @@
-"""What this host can do, found out by doing."""
+"""What this host can do, found out by doing.
+
+`Host` is cheap to make; each of its facts is probed when it is first asked for.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from isoscope.core.host.facts import Feature, Kvm, KvmStatus, Layout
+from isoscope.core.host.host import Host
 
-
-class Host:
-    """Placeholder while probing is written."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
+__all__ = ["Feature", "Host", "Kvm", "KvmStatus", "Layout"]
