@@ -1,1 +1,36 @@
-"""To be written."""
+"""Benchmarks, the harness that runs them, statistics, results and reports.
+
+Names are loaded when they are first used: pandas, scipy and matplotlib come in only after the measuring is over, so
+that neither their memory nor their threads stand beside a trial.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
+    from isoscope.benchmarks.metrics import Direction, Metric
+    from isoscope.benchmarks.run import Run
+
+_HOME = {
+    "Benchmark": "benchmark",
+    "Direction": "metrics",
+    "Metric": "metrics",
+    "Run": "run",
+    "Trial": "benchmark",
+    "Value": "benchmark",
+}
+
+__all__ = ["Benchmark", "Direction", "Metric", "Run", "Trial", "Value"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,75 @@
+"""Offers the benchmarks, the workloads they run, the reports, and the commands that compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isoscope.core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import click
+    from isoscope.benchmarks.benchmark import Benchmark
+    from isoscope.core.comparison import Comparison
+    from isoscope.core.lab import Lab
+    from isoscope.core.workload import Workload
+
+
+@hookimpl
+def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark]], None]) -> None:
+    """Offer `startup`."""
+
+    def startup() -> Benchmark:
+        from isoscope.benchmarks.startup import Startup
+
+        return Startup()
+
+    register("startup", startup)
+
+
+@hookimpl
+def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:
+    """Offer the built-in workloads."""
+    from isoscope.benchmarks.workloads import WORKLOADS
+
+    for name, workload in WORKLOADS.items():
+        register(name, workload)
+
+
+@hookimpl
+def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], None]) -> None:
+    """Offer `html`."""
+
+    def html(directory: Path) -> Path:
+        from isoscope.benchmarks.report.html import write
+
+        return write(directory)
+
+    register("html", html)
+
+
+@hookimpl
+def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
+    """Offer `compare` and `report`."""
+
+    def compare() -> click.Command:
+        from isoscope.benchmarks.cli import compare
+
+        return compare
+
+    def report() -> click.Command:
+        from isoscope.benchmarks.cli import report
+
+        return report
+
+    register("compare", "measure variants side by side", compare)
+    register("report", "write the report of a run again", report)
+
+
+@hookimpl
+def isoscope_compare(lab: Lab, comparison: Comparison) -> Any:
+    """Carry out a comparison with the harness of this package."""
+    from isoscope.benchmarks.compare import compare
+
+    return compare(lab, comparison)

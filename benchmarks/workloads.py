@@ -1,0 +1,13 @@
+"""The built-in workloads. Each runs from an image that we ship, so that every backend runs the same bytes."""
+
+from __future__ import annotations
+
+from isoscope.core.workload import Workload
+
+#: By the names under which `isoscope compare NAME` and `Lab.workload(NAME)` know them.
+WORKLOADS = {
+    "hello": Workload(image="base", command=("echo", "hello")),  # prints one line and ends
+    "true": Workload(image="base", command=("true",)),  # ends without output: ready when its end is seen
+    "sleep": Workload(image="base", command=("sleep", "infinity")),  # stays until it is killed
+    "python": Workload(image="python", command=("python3", "-c", "print('hello')")),  # a runtime's own start
+}
