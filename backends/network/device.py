@@ -1,0 +1,152 @@
+"""The devices: the bridge, and a pair of veth(4) between it and a network namespace."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from isoscope.backends.network import netlink
+from isoscope.backends.network.lease import Lease
+from isoscope.backends.network.names import Names
+from isoscope.backends.network.netlink import refused
+from isoscope.core.errors import HostError
+
+_CLONE_NEWNET = 0x40000000  # linux/sched.h
+_SIOCGIFFLAGS, _IFF_UP = 0x8913, 0x1  # netdevice(7)
+_IFREQ = struct.Struct("16sH22x")
+_LOOPBACK = 1  # index of `lo` in every network namespace
+
+
+def mac(address: IPv4Address) -> str:
+    """A hardware address that no other instance on the bridge has: 02 marks it as locally administered (IEEE 802)."""
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x69, *address.packed))
+
+
+def is_up(name: str) -> bool:
+    """Whether there is a device of that name, and it is up."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            answer = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, _IFREQ.pack(name.encode(), 0))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return False
+            raise
+    return bool(_IFREQ.unpack(answer)[1] & _IFF_UP)
+
+
+def is_ours(names: Names) -> bool:
+    """Whether our bridge is there. Raises HostError when another state directory's bridge has its name."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as routing:
+        found = [
+            link.get_attr("IFLA_IFALIAS")
+            for link in routing.get_links()
+            if link.get_attr("IFLA_IFNAME") == names.bridge
+        ]
+    if found and found[0] != names.alias:
+        raise HostError(
+            f"the device {names.bridge} is not this state directory's: {found[0]!r}",
+            hint="set ISOSCOPE_HOME to a directory of another name",
+        )
+    return bool(found)
+
+
+def build_bridge(names: Names, gateway: IPv4Address, prefix_length: int, mtu: int) -> None:
+    """Make the bridge and give it its address, unless it stands. It is brought up last: up means complete.
+
+    Raises HostError.
+    """
+    if is_up(names.bridge):
+        return
+    netlink.delete_link(names.bridge)  # one that was left half made
+    attributes = [
+        ("IFLA_IFNAME", names.bridge),
+        ("IFLA_IFALIAS", names.alias),
+        # Given by us, or it would change with every port that comes and goes, and peers would talk to a stranger.
+        ("IFLA_ADDRESS", mac(gateway)),
+        ("IFLA_MTU", mtu),
+        ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "bridge")]}),
+    ]
+    try:
+        netlink.request(netlink.link(netlink.RTM_NEWLINK, netlink.CREATE, attributes=attributes))
+        _without_ipv6(names.bridge)
+        index = socket.if_nametoindex(names.bridge)
+        netlink.request(
+            netlink.address(index, prefix_length, _local(gateway, prefix_length)),
+            netlink.link(netlink.RTM_NEWLINK, index=index, up=True, attributes=[]),
+        )
+    except OSError as error:
+        raise refused(f"make the bridge {names.bridge}", error) from error
+
+
+def connect(lease: Lease, netns: int) -> None:
+    """Make the pair of devices, one end a port of the bridge, the other `eth0` in the namespace, ready to be used.
+
+    Two round trips: one here, one in the namespace. Raises HostError.
+    """
+    mtu = ("IFLA_MTU", lease.mtu)
+    inner = [("IFLA_IFNAME", "eth0"), ("IFLA_ADDRESS", lease.mac), mtu, ("IFLA_NET_NS_FD", netns)]
+    pair = {
+        "attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", {"attrs": inner})]})]
+    }
+    try:
+        outer = [("IFLA_IFNAME", lease.interface), ("IFLA_MASTER", socket.if_nametoindex(lease.bridge)), mtu]
+        outer.append(("IFLA_LINKINFO", pair))
+        netlink.request(netlink.link(netlink.RTM_NEWLINK, netlink.CREATE, up=True, attributes=outer))
+        _inside(netns, lambda: _configure(lease))
+    except OSError as error:
+        raise refused(f"connect {lease.interface} to {lease.bridge}", error) from error
+
+
+def remove_all(names: Names) -> list[str]:
+    """Remove every device of a state directory, the bridge last. Returns their names."""
+    mine = [name for _, name in socket.if_nameindex() if name.startswith(names.prefix)]
+    mine.sort(key=lambda name: name == names.bridge)
+    return [name for name in mine if netlink.delete_link(name)]
+
+
+def _configure(lease: Lease) -> None:
+    _without_ipv6("eth0")
+    index = socket.if_nametoindex("eth0")
+    netlink.request(
+        netlink.link(netlink.RTM_NEWLINK, index=_LOOPBACK, up=True, attributes=[]),
+        netlink.link(netlink.RTM_NEWLINK, index=index, up=True, attributes=[]),
+        netlink.address(index, lease.prefix_length, _local(IPv4Address(lease.address), lease.prefix_length)),
+        netlink.default_route(lease.gateway),
+    )
+
+
+def _local(address: IPv4Address, prefix_length: int) -> netlink.Attributes:
+    broadcast = IPv4Network((address, prefix_length), strict=False).broadcast_address
+    return [("IFA_LOCAL", str(address)), ("IFA_ADDRESS", str(address)), ("IFA_BROADCAST", str(broadcast))]
+
+
+def _without_ipv6(name: str) -> None:
+    """Keep IPv6 from an interface before it is brought up: no address is translated for it, so none should be tried."""
+    with suppress(FileNotFoundError):  # a kernel without IPv6
+        Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_text("1")
+
+
+def _inside(netns: int, work: Callable[[], None]) -> None:
+    """Do something in another network namespace, on a thread that ends with it.
+
+    setns(2) moves the calling thread alone: one of our own cannot be left in the wrong place by an error.
+    """
+
+    def enter_and_work() -> None:
+        if ctypes.CDLL(None, use_errno=True).setns(netns, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        work()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(enter_and_work).result()
