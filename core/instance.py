@@ -70,6 +70,9 @@ class Execution(ABC):
     def kill(self, signal_number: int) -> None:
         """Send a signal to the command. One that has ended is left alone."""
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the command's terminal, where it has one, how large the caller's is."""
+
 
 class Instance(ABC):
     """One running copy of a workload. Not thread-safe, but for `wait`, `kill` and `exec` beside a waiting `wait`.
@@ -147,6 +150,9 @@ class Instance(ABC):
         """Send a signal to the workload."""
         self._require("kill", Status.RUNNING, Status.PAUSED)
         self._kill(signal_number)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the workload's terminal, where it has one, how large the caller's is (TIOCSWINSZ, ioctl_tty(2))."""
 
     def stop(self, timeout: float = 10) -> Exit:
         """SIGTERM, then SIGKILL after `timeout` seconds. Returns how the workload ended."""

@@ -71,6 +71,8 @@ class Record:
     created_at: str
     #: What the backend made or is about to make: plain data that its `reclaim` understands.
     resources: dict[str, Any] = field(default_factory=dict)
+    #: What is known of its life, for reading only: `started_at`, and at the end `timeline` and `proof`.
+    facts: dict[str, Any] = field(default_factory=dict)
     #: How the workload ended (`Exit.as_dict`), once it has and its resources are released.
     exit: dict[str, Any] | None = None
 
