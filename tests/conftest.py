@@ -6,10 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from isoscope.core import Lab
+from isoscope.core.errors import IsoscopeError
+from isoscope.testing.host import HostWatch
 
 #: Folders of a state directory that are dear to fill and the same for every test: the image store, backends' caches.
 SHARED = ("images", "cache")
@@ -20,64 +23,59 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs root")
 
 
-def state_directory() -> Path:
-    """A new state directory with a path short enough for the sockets below it, wherever TMPDIR may point."""
-    return Path(tempfile.mkdtemp(prefix="iso-", dir="/tmp"))
+@contextmanager
+def state_directory() -> Iterator[Path]:
+    """A state directory of which nothing may be left on the host in the end, but for files in the directory itself.
 
-
-def leftovers(home: Path) -> list[str]:
-    """Processes and mounts that still refer to a state directory; each as a line."""
-    found = [f"mount {point}" for point in _mounts_below(home)]
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
-        except OSError:  # it has ended meanwhile
-            continue
-        if os.fsencode(home) + b"/" in command and int(process.name) != os.getpid():
-            found.append(f"process {process.name}: {os.fsdecode(command)[:200]}")
-    return found
-
-
-def _mounts_below(home: Path) -> list[str]:
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    points = [line.split()[4] for line in lines]
-    return [point for point in points if point.startswith(f"{home}/")]
-
-
-def discard(home: Path) -> None:
-    """Remove a state directory; fails when something on the host still refers to it.
-
-    What is left is reclaimed first, so that one test's litter does not fail the next one. A directory with mounts below
-    it is never removed: behind a mount may stand a directory of the host.
+    Its path is short enough for the sockets below it, wherever TMPDIR may point.
     """
-    found = leftovers(home)
-    if found:
-        with Lab(home) as lab:
-            for record in lab.registry:
+    home = Path(tempfile.mkdtemp(prefix="iso-", dir="/tmp"))
+    with HostWatch(home) as watch:
+        yield home
+        found = [line for line in watch.difference() if not line.startswith(_of_no_concern(home))]
+        if found:
+            _reclaim(home)
+        if not _mounts_below(home):  # behind a mount may stand a directory of the host
+            shutil.rmtree(home)
+        if found:
+            pytest.fail("left on the host:\n" + "\n".join(found), pytrace=False)
+
+
+def _of_no_concern(home: Path) -> tuple[str, ...]:
+    """Beginnings of lines about files that go with the directory; records of instances are not among them."""
+    return tuple(f"new file: {home}/{name}" for name in os.listdir(home) if name not in ("instances", "names", *SHARED))
+
+
+def _reclaim(home: Path) -> None:
+    """Remove what a failed test left, so that it fails alone."""
+    with Lab(home) as lab:
+        for record in lab.registry:
+            with suppress(IsoscopeError):
                 lab.backend(record.variant.partition(":")[0]).reclaim(record)
-    if not _mounts_below(home):
-        shutil.rmtree(home)
-    if found:
-        pytest.fail("left on the host:\n" + "\n".join(found))
+        for name in lab.backend_names:
+            lab.backend(name).sweep([])
+
+
+def _mounts_below(home: Path) -> bool:
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split()[4].startswith(f"{home}/") for line in mounts)
 
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty state directory, also that of every `isoscope` started by the test. Nothing may be left of it."""
-    directory = state_directory()
-    monkeypatch.setenv("ISOSCOPE_HOME", str(directory))
-    yield directory
-    discard(directory)
+    with state_directory() as directory:
+        monkeypatch.setenv("ISOSCOPE_HOME", str(directory))
+        yield directory
 
 
 @pytest.fixture(scope="session")
 def shared_home() -> Iterator[Path]:
     """The state directory whose images and caches all tests of a session share; they are built when first needed."""
-    directory = state_directory()
-    for name in SHARED:
-        (directory / name).mkdir()
-    yield directory
-    discard(directory)
+    with state_directory() as directory:
+        for name in SHARED:
+            (directory / name).mkdir()
+        yield directory
 
 
 @pytest.fixture
