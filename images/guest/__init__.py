@@ -1,1 +1,5 @@
-"""To be written."""
+"""What every VM boots: the distribution's kernel, an initrd with the few modules it needs, and our own small init."""
+
+from isoscope.images.guest.build import Guest, guest, sweep
+
+__all__ = ["Guest", "guest", "sweep"]

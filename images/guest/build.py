@@ -1,0 +1,134 @@
+"""The guest, built once for each state directory and kept."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from isoscope.core.errors import HostError
+from isoscope.images.guest import initrd, packages, vmlinux
+
+#: Counts changes of this package that change what it builds, beyond the init's sources and the list of modules.
+_RECIPE = 1
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What a VM boots."""
+
+    kernel: Path
+    initrd: Path
+    release: str  #: what `uname -r` says inside
+    package: str  #: name and version of the package that the kernel comes from
+    pvh: bool  #: the kernel is an uncompressed ELF file, for the PVH entry point; else a bzImage
+
+
+def guest(home: Path) -> Guest:
+    """The guest of a state directory, built first when it is missing: some ten seconds, and 27 MB from the mirror.
+
+    It stays at the kernel that it was built with, so that figures stay comparable: remove `cache/guest` to get a newer
+    one. Raises HostError when a program, the package or space on the disk is missing.
+    """
+    directory = home / "cache" / "guest"
+    if (found := _find(directory)) is not None:
+        return found
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _locked(directory):
+            return _find(directory) or _build(directory)
+    except OSError as error:
+        raise HostError(f"cannot build the guest in {directory}: {error.strerror}", hint="free some space") from error
+
+
+def sweep(home: Path) -> list[str]:
+    """Remove what an interrupted build left behind, unless one is going on. Returns a line for each thing removed."""
+    directory = home / "cache" / "guest"
+    if not any(directory.glob("new-*")):
+        return []
+    try:
+        with _locked(directory, wait=False):
+            return _remove_unfinished(directory)
+    except BlockingIOError:
+        return []
+
+
+def _digest() -> str:
+    """Names the recipe: equal digests build equal guests from equal packages."""
+    digest = hashlib.sha256(f"{_RECIPE}{initrd.MODULES}".encode())
+    for source in sorted(initrd.INIT_SOURCES.glob("*.[ch]")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _find(directory: Path) -> Guest | None:
+    for place in sorted(directory.glob(f"*-{_digest()}")):
+        try:
+            facts = json.loads((place / "guest.json").read_text())
+        except (OSError, ValueError):
+            continue
+        return Guest(place / "kernel", place / "initrd", facts["release"], facts["package"], facts["pvh"])
+    return None
+
+
+@contextmanager
+def _locked(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(lock)
+
+
+def _remove_unfinished(directory: Path) -> list[str]:
+    unfinished = sorted(directory.glob("new-*"))
+    for path in unfinished:
+        shutil.rmtree(path, ignore_errors=True)
+    return [f"removed unfinished guest {path.name}" for path in unfinished]
+
+
+def _build(directory: Path) -> Guest:
+    _remove_unfinished(directory)
+    found = packages.find()
+    with tempfile.TemporaryDirectory(prefix="new-", dir=directory) as name:
+        work = Path(name)
+        for part in ("packages", "initrd", "guest"):
+            (work / part).mkdir()
+        packages.unpack(found, work / "packages")
+        _settle_merged_usr(work / "packages")
+        pvh = _write_kernel(work / "packages" / "boot" / f"vmlinuz-{found.release}", work / "guest" / "kernel")
+        initrd.compile_init(work / "initrd" / "init")
+        initrd.add_modules(work / "packages", found.release, work / "initrd" / "modules")
+        initrd.pack(work / "initrd", work / "guest" / "initrd")
+        facts = {"release": found.release, "package": f"{found.names[0]} {found.version}", "pvh": pvh}
+        (work / "guest" / "guest.json").write_text(json.dumps(facts))
+        (work / "guest").rename(directory / f"{found.release}_{found.version.replace('/', '_')}-{_digest()}")
+    built = _find(directory)
+    assert built is not None
+    return built
+
+
+def _settle_merged_usr(tree: Path) -> None:
+    """Make modules reachable by /lib and by /usr/lib: packages have used both, and so have builds of depmod."""
+    if (tree / "lib").exists():
+        (tree / "usr").mkdir(exist_ok=True)
+        if not (tree / "usr" / "lib").exists():
+            (tree / "usr" / "lib").symlink_to("../lib")
+    else:
+        (tree / "lib").symlink_to("usr/lib")
+
+
+def _write_kernel(bzimage: Path, into: Path) -> bool:
+    data = bzimage.read_bytes()
+    elf = vmlinux.extract(data)
+    pvh = vmlinux.has_pvh_entry(elf)
+    into.write_bytes(elf if pvh else data)
+    return pvh
