@@ -68,7 +68,8 @@ def test_the_list_of_packages_is_that_of_the_folders(
     project: dict[str, Any], folders: set[str], tracked: list[Path]
 ) -> None:
     found = {".".join(("isoscope", *path.parent.parts)) for path in tracked if path.parts[0] in folders}
-    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(found)
+    listed = set(project["tool"]["setuptools"]["packages"])
+    assert listed == found, f"in pyproject.toml, add {sorted(found - listed)}, remove {sorted(listed - found)}"
 
 
 def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, folders: set[str], tracked: list[Path]) -> None:
