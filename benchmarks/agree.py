@@ -1,0 +1,133 @@
+"""From a request to the terms of a run: whatever cannot be carried out is refused here, before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from isoscope.benchmarks import environment
+from isoscope.benchmarks.benchmark import Benchmark
+from isoscope.benchmarks.files import read_json
+from isoscope.benchmarks.harness import Progress
+from isoscope.benchmarks.run import MANIFEST
+from isoscope.benchmarks.terms import NotRun, Subject, Terms
+from isoscope.core.comparison import Comparison
+from isoscope.core.errors import BackendUnavailable, InputError
+from isoscope.core.lab import Lab
+from isoscope.core.plugins import choose, offers
+from isoscope.core.variant import Variant
+from isoscope.core.workload import Workload
+
+#: The backend that runs nothing: what a trial on it takes is the cost of the harness itself.
+HARNESS = "null"
+
+#: The backend that isolates nothing: ratios are to it, or to the first variant where it is not compared.
+BASELINE = "process"
+
+
+def agree(lab: Lab, comparison: Comparison, progress: Progress) -> Terms:
+    """The terms of a new run. Raises InputError, NotFound, Unsupported or BackendUnavailable."""
+    if comparison.blocks < 1:
+        raise InputError(f"{comparison.blocks} blocks are none", hint="measure at least one, better ten")
+    benchmarks = benchmarks_of(lab, comparison.benchmarks)
+    names = _distinct("variant", [str(variant) for variant in comparison.variants])
+    for variant in comparison.variants:
+        _check(lab, variant)
+    baseline = next((str(v) for v in comparison.variants if v.backend == BASELINE), names[0])
+    return Terms(
+        subjects=tuple(_subject(lab, benchmark, comparison.workload, progress) for benchmark in benchmarks.values()),
+        variants=names,
+        baseline=baseline,
+        blocks=comparison.blocks,
+        seed=comparison.seed,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        versions=environment.versions(lab),
+        host=environment.identity(lab),
+        not_run=_not_run(lab, comparison.variants),
+    )
+
+
+def agreed(lab: Lab, directory: Path, progress: Progress) -> Terms:
+    """The terms of a run that goes on: its own. Raises InputError when this host or its images are not the same."""
+    terms = Terms.from_dict(read_json(directory / MANIFEST))
+    for name, before in terms.host.items():
+        if (now := environment.identity(lab).get(name)) != before:
+            raise InputError(
+                f"the run was begun on another host: {name.replace('_', ' ')} was {before}, and is {now}",
+                hint="trials of two hosts do not stand in one run: start a new one",
+            )
+    if (now := environment.isoscope_version()) != terms.versions["isoscope"]:
+        raise InputError(
+            f"the run was begun by isoscope {terms.versions['isoscope']}, and this is {now}",
+            hint="start a new run, or use that version",
+        )
+    benchmarks_of(lab, tuple(subject.benchmark for subject in terms.subjects))
+    for variant in terms.parsed_variants:
+        _check(lab, variant)
+    for subject in terms.subjects:
+        if _digest(lab, subject.workload, progress) != subject.image:
+            raise InputError(
+                f"image {subject.workload.image!r} has changed since the run was begun", hint="start a new run"
+            )
+    return terms
+
+
+def benchmarks_of(lab: Lab, names: Sequence[str]) -> dict[str, Benchmark]:
+    """The benchmarks of those names. Raises NotFound, and InputError when there are none or one stands twice."""
+    found = offers(lab.plugins.isoscope_register_benchmarks, "benchmark")
+    return {name: choose(found, name, "benchmark")() for name in _distinct("benchmark", names)}
+
+
+def _distinct(kind: str, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        raise InputError(f"there is no {kind} to compare", hint="isoscope doctor says what each backend lacks")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{kind} {name!r} stands twice", hint="give each once")
+    return tuple(names)
+
+
+def _check(lab: Lab, variant: Variant) -> None:
+    """Refuse a variant whose backend is unknown, does not take its options, or cannot run here."""
+    backend = lab.backend(variant.backend)
+    variant.backend_options(backend.options)
+    own_terms = Workload().with_overrides(variant.options)
+    if "network" not in variant.options:  # whether the workload's own suits the backend is for each trial to find
+        own_terms = replace(own_terms, network=min(backend.capabilities.networks))
+    backend.capabilities.check(variant.backend, own_terms)
+    if lacks := backend.lacks():
+        raise BackendUnavailable(f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy)
+
+
+def _subject(lab: Lab, benchmark: Benchmark, workload: Workload | None, progress: Progress) -> Subject:
+    workload = workload or lab.workload(benchmark.workload)
+    harness = HARNESS if HARNESS in lab.backend_names and _can(lab, HARNESS, benchmark) else None
+    return Subject(
+        benchmark=benchmark.name,
+        workload=workload,
+        image=_digest(lab, workload, progress),
+        headline=benchmark.headline,
+        details=benchmark.details,
+        dimensions=benchmark.dimensions,
+        harness=harness,
+    )
+
+
+def _can(lab: Lab, backend: str, benchmark: Benchmark) -> bool:
+    return all(getattr(lab.backend(backend).capabilities, name) for name in benchmark.requires)
+
+
+def _digest(lab: Lab, workload: Workload, progress: Progress) -> str:
+    progress({"event": "image", "image": workload.image})
+    return lab.images.rootfs(workload.image).digest
+
+
+def _not_run(lab: Lab, variants: Sequence[Variant]) -> tuple[NotRun, ...]:
+    """The backends that cannot run here, when nobody chose: when every one that can is compared, and as it is."""
+    lacks: dict[str, Any] = {name: lab.backend(name).lacks() for name in lab.backend_names if name != HARNESS}
+    if {str(variant) for variant in variants} != {name for name, missing in lacks.items() if not missing}:
+        return ()
+    return tuple(NotRun(name, missing[0].what, missing[0].remedy) for name, missing in lacks.items() if missing)

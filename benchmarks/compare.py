@@ -1,0 +1,111 @@
+"""Carries out a comparison from its request to its report."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from isoscope.benchmarks import environment
+from isoscope.benchmarks.agree import agree, agreed, benchmarks_of
+from isoscope.benchmarks.files import read_json, write_json
+from isoscope.benchmarks.harness import Harness, Progress
+from isoscope.benchmarks.interrupts import Interrupted, Interrupts
+from isoscope.benchmarks.run import ENVIRONMENT, MANIFEST, Run
+from isoscope.benchmarks.terms import Terms
+from isoscope.benchmarks.trials import Row, TrialsFile
+from isoscope.core.comparison import Comparison
+from isoscope.core.lab import Lab
+from isoscope.core.plugins import choose, offers
+
+
+def compare(lab: Lab, comparison: Comparison) -> Run:
+    """Measure, then write summary and report. Returns the run.
+
+    Everything that can be refused is refused before anything is measured: InputError, NotFound, Unsupported or
+    BackendUnavailable. A signal stops the measuring; what is done is summarized all the same, and `Interrupted` raised.
+    """
+    progress = comparison.progress or (lambda event: None)
+    stopped = (_go_on if comparison.resume else _begin)(lab, comparison, progress)
+    progress({"event": "summary"})
+    run = derive(lab, comparison.directory)
+    if stopped is not None:
+        stopped.run = run
+        raise stopped
+    return run
+
+
+def derive(lab: Lab, directory: Path, report: str = "html") -> Run:
+    """Write summary and report from the trials of a run. Raises InputError and NotFound."""
+    write = choose(offers(lab.plugins.isoscope_register_reports, "report"), report, "report")
+    run = Run.load(directory)
+    run.write()
+    write(directory)
+    return run
+
+
+def _begin(lab: Lab, comparison: Comparison, progress: Progress) -> Interrupted | None:
+    terms = agree(lab, comparison, progress)
+    with closing(TrialsFile.new(comparison.directory)) as file:
+        write_json(comparison.directory / MANIFEST, terms.as_dict())
+        return _measure(lab, terms, file, [], comparison.directory, progress)
+
+
+def _go_on(lab: Lab, comparison: Comparison, progress: Progress) -> Interrupted | None:
+    terms = agreed(lab, comparison.directory, progress)
+    file, done = TrialsFile.resume(comparison.directory)
+    with closing(file):
+        return _measure(lab, terms, file, done, comparison.directory, progress)
+
+
+def _measure(
+    lab: Lab, terms: Terms, file: TrialsFile, done: list[Row], directory: Path, progress: Progress
+) -> Interrupted | None:
+    """Make the trials that are left. Returns what stopped them, if anything did."""
+    made = {row["trial"] for row in done}
+    cells = terms.cells()
+    left = [cell for cell in cells if cell.trial not in made]
+    host = _Environment(lab, directory)
+    for sentence in host.begin():
+        progress({"event": "note", "text": sentence})
+    progress({"event": "begin", "trials": len(cells), "made": len(made), "directory": str(directory)})
+    benchmarks = benchmarks_of(lab, [subject.benchmark for subject in terms.subjects])
+    stopped = None
+    with Interrupts() as interrupts:
+        try:
+            Harness(lab, terms, benchmarks, file, interrupts, progress).run(left, made=len(made))
+        except Interrupted as signal:
+            stopped = signal
+    for sentence in host.end():
+        progress({"event": "note", "text": sentence})
+    return stopped
+
+
+class _Environment:
+    """`environment.json` while a run is measured. The parts of a run that went on before this one are kept."""
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self._lab = lab
+        self._path = directory / ENVIRONMENT
+        known = read_json(self._path) if self._path.exists() else {}
+        earlier = [*known.get("earlier", []), {key: known[key] for key in ("before", "after", "notes")}] if known else []
+        self._data = {"schema": 1, **environment.facts(lab), "before": {}, "after": None, "notes": [], "earlier": earlier}
+
+    def begin(self) -> list[str]:
+        """Write down the host before the trials. Returns what may disturb them."""
+        self._data["before"] = self._moment()
+        return self._note(environment.dirt(self._data["before"]))
+
+    def end(self) -> list[str]:
+        """Write down the host after the trials. Returns what did disturb them."""
+        self._data["after"] = self._moment()
+        return self._note(environment.theft(environment.stolen(self._data["before"], self._data["after"])))
+
+    def _moment(self) -> dict[str, object]:
+        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return {"at": at, **environment.moment(self._lab)}
+
+    def _note(self, sentences: list[str]) -> list[str]:
+        self._data["notes"] += sentences
+        write_json(self._path, self._data)
+        return sentences

@@ -1,0 +1,159 @@
+"""What the host was like before and after the trials, so that figures can be judged, and compared with another's."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from isoscope.core.lab import Lab
+from isoscope.core.registry import Record
+
+#: Runnable tasks per CPU above which somebody else's work is likely to be in the figures.
+_BUSY = 0.5
+
+#: Share of CPU time taken away by the hypervisor above which spans are likely to be stretched.
+_STOLEN = 0.01
+
+_CPU = Path("/sys/devices/system/cpu")
+
+
+def facts(lab: Lab) -> dict[str, Any]:
+    """What stays: the host as probed, and how it is set up. No host name, no address."""
+    return {
+        "host": lab.host.as_dict(),
+        "cpu": {
+            "governor": _values(_CPU.glob("cpu[0-9]*/cpufreq/scaling_governor")),
+            "turbo": _turbo(),
+            "mitigations": {path.name: _read(path) for path in sorted((_CPU / "vulnerabilities").glob("*"))},
+        },
+        "memory": {
+            "transparent_hugepages": _chosen(_read(Path("/sys/kernel/mm/transparent_hugepage/enabled"))),
+            "ksm": _read(Path("/sys/kernel/mm/ksm/run")),
+        },
+        "home_filesystem": _filesystem(lab.home),
+        "versions": versions(lab),
+    }
+
+
+def moment(lab: Lab) -> dict[str, Any]:
+    """What changes: load, memory, CPU time so far, and the instances that are there."""
+    live, dead = _instances(lab)
+    return {
+        "load": list(os.getloadavg()),
+        "memory_available": _memory_available(),
+        "cpu_ticks": _cpu_ticks(),
+        "instances": len(live),
+        "leftovers": len(dead),
+    }
+
+
+def versions(lab: Lab) -> dict[str, str]:
+    """What took part, by version; empty where it is not there."""
+    return {
+        "isoscope": isoscope_version(),
+        "python": platform.python_version(),
+        "kernel": lab.host.kernel.release,
+        "qemu": lab.host.qemu.version,
+        "libvirt": lab.host.libvirt.version,
+    }
+
+
+def isoscope_version() -> str:
+    """The version of the installed distribution, or `unknown` in a bare checkout."""
+    try:
+        return version("isoscope")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def identity(lab: Lab) -> dict[str, Any]:
+    """What must be the same for trials to stand in one run."""
+    return {"cpu": lab.host.cpu.model, "logical_cpus": lab.host.cpu.logical, "kernel": lab.host.kernel.release}
+
+
+def dirt(now: dict[str, Any]) -> list[str]:
+    """What is on the host at this moment that may be in the figures, each as a sentence."""
+    found = []
+    cpus = os.cpu_count() or 1
+    if now["load"][0] > _BUSY * cpus:
+        found.append(f"the host is busy: load {now['load'][0]:.2f} on {cpus} CPUs before the first trial")
+    if now["instances"]:
+        found.append(f"{now['instances']} other instance(s) of isoscope are here")
+    if now["leftovers"]:
+        found.append(f"{now['leftovers']} instance(s) of a killed isoscope are left over: isoscope gc removes them")
+    return found
+
+
+def stolen(before: dict[str, Any], after: dict[str, Any]) -> float | None:
+    """The share of CPU time that the hypervisor took away between two moments: proc_stat(5), field `steal`."""
+    total = after["cpu_ticks"]["total"] - before["cpu_ticks"]["total"]
+    return (after["cpu_ticks"]["steal"] - before["cpu_ticks"]["steal"]) / total if total > 0 else None
+
+
+def theft(share: float | None) -> list[str]:
+    """A sentence when much was stolen."""
+    if share is None or share <= _STOLEN:
+        return []
+    return [f"the hypervisor took away {share:.1%} of the CPU time during the trials"]
+
+
+def _instances(lab: Lab) -> tuple[list[Record], list[Record]]:
+    """The instances of others: those whose owner lives, and those that a dead one left behind."""
+    live: list[Record] = []
+    dead: list[Record] = []
+    for record in lab.registry:
+        if record.exit is None:
+            (live if record.owner.alive() else dead).append(record)
+    return live, dead
+
+
+def _memory_available() -> int | None:
+    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _cpu_ticks() -> dict[str, int]:
+    fields = [int(field) for field in (_read(Path("/proc/stat")) or "cpu 0").splitlines()[0].split()[1:]]
+    # guest time (the last two) is part of user time already
+    return {"total": sum(fields[:8]), "steal": fields[7] if len(fields) > 7 else 0}
+
+
+def _turbo() -> bool | None:
+    if (off := _read(_CPU / "intel_pstate/no_turbo")) is not None:
+        return off == "0"
+    if (on := _read(_CPU / "cpufreq/boost")) is not None:
+        return on == "1"
+    return None
+
+
+def _filesystem(path: Path) -> str | None:
+    """The type of the file system that holds `path`: proc_pid_mountinfo(5)."""
+    device = path.stat().st_dev
+    name = f"{os.major(device)}:{os.minor(device)}"
+    for line in (_read(Path("/proc/self/mountinfo")) or "").splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == name:
+            return after.split()[0]
+    return None
+
+
+def _values(paths: Iterable[Path]) -> list[str]:
+    return sorted({value for path in paths if (value := _read(path)) is not None})
+
+
+def _chosen(text: str | None) -> str | None:
+    """The word in brackets, as in `always [madvise] never`."""
+    return None if text is None else text.partition("[")[2].partition("]")[0] or text
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None

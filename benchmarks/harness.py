@@ -1,0 +1,163 @@
+"""Makes the trials of a comparison one after another and writes down what each found."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from time import monotonic_ns
+from typing import Any
+
+from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
+from isoscope.benchmarks.interrupts import Interrupts
+from isoscope.benchmarks.metrics import END_OF_TRIAL
+from isoscope.benchmarks.plan import Cell
+from isoscope.benchmarks.progress import TimeLeft
+from isoscope.benchmarks.terms import SCHEMA, Terms
+from isoscope.benchmarks.trials import Row, TrialsFile, Unwritable
+from isoscope.core.errors import IsoscopeError, Unsupported
+from isoscope.core.lab import Lab
+from isoscope.core.variant import Variant
+
+#: Seconds that an instance may take to be ready, before its trial has failed.
+TIMEOUT = 120.0
+
+#: Characters of a failure's reason that are kept; it may hold the tail of a guest's console.
+_LONGEST_REASON = 2000
+
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class Harness:
+    """Carries out the trials of `terms`. One that fails is written down, and the next one is made."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        terms: Terms,
+        benchmarks: Mapping[str, Benchmark],
+        file: TrialsFile,
+        interrupts: Interrupts,
+        progress: Progress,
+    ) -> None:
+        self._lab = lab
+        self._benchmarks = benchmarks
+        self._subjects = {subject.benchmark: subject for subject in terms.subjects}
+        self._file = file
+        self._interrupts = interrupts
+        self._progress = progress
+
+    def run(self, cells: Sequence[Cell], *, made: int) -> None:
+        """Make the trials of `cells`, after `made` others. Raises Unwritable when the disk is full."""
+        left = TimeLeft(cells)
+        with _settled_heap():
+            for order, cell in enumerate(cells, made):
+                self._progress({"event": "trial", **asdict(cell), "left_ns": left.estimate()})
+                began = monotonic_ns()
+                status, reason = self._make(cell, order)
+                left.made(cell, monotonic_ns() - began)
+                self._progress({"event": "made", **asdict(cell), "status": status, "reason": reason})
+
+    def _make(self, cell: Cell, order: int) -> tuple[str, str]:
+        """Make one trial and write its rows. Returns its status and the reason of a failure."""
+        variant = Variant.parse(cell.variant)
+        common = self._common(cell, order, variant)
+        missing = list(self._benchmarks[cell.benchmark].headline)
+        status, reason = "ok", ""
+        gc.collect()
+        gc.disable()
+        began = monotonic_ns()
+        try:
+            for value in self._measure(cell, variant):
+                self._write(common, value, "unavailable")
+                missing = [metric for metric in missing if metric != value.metric]
+        except Unwritable:
+            raise
+        except Unsupported as error:
+            status, reason = "unavailable", _reason(error)
+        except Exception as error:  # whatever stops one trial must not stop the night
+            status, reason = "failed", _reason(error)
+            if not isinstance(error, IsoscopeError):
+                _log.exception("trial %d (%s, %s) failed", cell.trial, cell.benchmark, cell.variant)
+        finally:
+            gc.enable()
+        span = monotonic_ns() - began
+        with self._interrupts.shield():
+            for metric in missing if status != "ok" else ():
+                self._write(common, Value(metric, None, reason=reason), status)
+            self._write(common, Value(END_OF_TRIAL, span if status == "ok" else None, reason=reason), status)
+        return status, reason
+
+    def _measure(self, cell: Cell, variant: Variant) -> Iterator[Value]:
+        benchmark = self._benchmarks[cell.benchmark]
+        capabilities = self._lab.backend(variant.backend).capabilities
+        for name in sorted(benchmark.requires):
+            if not getattr(capabilities, name):
+                raise Unsupported(f"backend {variant.backend!r} lacks what {benchmark.name!r} needs: {name}")
+        yield from benchmark.measure(
+            Trial(
+                lab=self._lab,
+                variant=variant,
+                workload=self._subjects[cell.benchmark].workload,
+                block=cell.block,
+                warmup=cell.warmup,
+                timeout=TIMEOUT,
+                shield=self._interrupts.shield,
+            )
+        )
+
+    def _common(self, cell: Cell, order: int, variant: Variant) -> Row:
+        """The fields that all values of a trial share."""
+        subject = self._subjects[cell.benchmark]
+        return {
+            "schema": SCHEMA,
+            "benchmark": cell.benchmark,
+            "variant": cell.variant,
+            "backend": variant.backend,
+            "workload": subject.name,
+            "image": subject.image,
+            "block": cell.block,
+            "trial": cell.trial,
+            "order": order,
+            "warmup": cell.warmup,
+            "started_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        }
+
+    def _write(self, common: Row, value: Value, status_of_missing: str) -> None:
+        number, reason = value.value, value.reason
+        if number is not None and not math.isfinite(number):
+            number, reason, status_of_missing = None, f"the benchmark reported {number}", "failed"
+        self._file.append(
+            {
+                **common,
+                "metric": value.metric.name,
+                "value": number,
+                "unit": value.metric.unit,
+                "status": "ok" if number is not None else status_of_missing,
+                "reason": None if number is not None else reason,
+                "labels": dict(value.labels),
+            }
+        )
+
+
+@contextmanager
+def _settled_heap() -> Iterator[None]:
+    """Take what lives already out of the collector's sight: a collection between two trials then costs next to nothing."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, IsoscopeError):
+        return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+    return (f"{error.message} ({error.hint})" if error.hint else error.message)[:_LONGEST_REASON]

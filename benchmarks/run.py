@@ -1,0 +1,110 @@
+"""A run: the folder that a comparison leaves behind, as frames and facts."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isoscope.benchmarks import trials
+from isoscope.benchmarks.files import read_json, write_json
+from isoscope.benchmarks.terms import Terms
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from isoscope.benchmarks.summary import Summary
+
+MANIFEST = "manifest.json"
+ENVIRONMENT = "environment.json"
+
+
+class Run:
+    """Read lazily, and once: make a new one to see what a harness has added meanwhile."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @classmethod
+    def load(cls, directory: Path | str) -> Run:
+        """The run in a folder. Raises InputError when there is none, or its manifest or trials cannot be read."""
+        run = cls(Path(directory))
+        _ = run.terms
+        return run
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What was asked, as stored."""
+        return read_json(self.directory / MANIFEST)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What was asked."""
+        return Terms.from_dict(self.manifest)
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """The host before and after; empty when the run never came to write it."""
+        path = self.directory / ENVIRONMENT
+        return read_json(path) if path.exists() else {}
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """Every value, warm-ups and failures too, one a row: the fields of `trials.jsonl`, and `accelerator`.
+
+        `value` is NaN where there is none; `labels` holds objects; `accelerator` is that label, or "".
+        """
+        import pandas as pd
+
+        columns: dict[str, list[Any]] = {field: [] for field in trials.FIELDS}
+        same: dict[Any, Any] = {}  # most fields repeat: one object for each distinct text and each set of labels
+        for line in trials.lines(self.directory / trials.FILE):
+            labels = line.row["labels"]
+            line.row["labels"] = same.setdefault(tuple(labels.items()), labels)
+            for field, column in columns.items():
+                value = line.row[field]
+                column.append(same.setdefault(value, value) if isinstance(value, str) else value)
+        frame = pd.DataFrame(columns)
+        frame["value"] = pd.to_numeric(frame["value"]).astype("float64")
+        frame["accelerator"] = [str(labels.get("accelerator", "")) for labels in frame["labels"]]
+        frame["warmup"] = frame["warmup"].astype(bool)
+        return frame
+
+    @cached_property
+    def results(self) -> Summary:
+        """The statistics of every series, and what failed."""
+        from isoscope.benchmarks.summary import summarize
+
+        return summarize(self)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The statistics of every series, one a row."""
+        return self.results.frame()
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every trial that was planned has been made."""
+        ends = self.trials["metric"] == "harness.trial"
+        return int(ends.sum()) == len(self.terms.cells())
+
+    @property
+    def failed(self) -> bool:
+        """Whether any trial failed."""
+        return bool((self.trials["status"] == "failed").any())
+
+    def write(self) -> None:
+        """Write `summary.json` and `trials.parquet` from the trials. Raises HostError."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        write_json(self.directory / "summary.json", self.results.as_dict())
+        frame = self.trials.drop(columns="accelerator")
+        frame["labels"] = [json.dumps(labels, sort_keys=True) for labels in frame["labels"]]
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        partial = self.directory / ".trials.parquet.new"
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(self.directory / "trials.parquet")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.directory)!r})"

@@ -1,0 +1,59 @@
+"""The benchmark `startup`: how long until a workload is ready, phase by phase, and how long its whole life takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
+from isoscope.benchmarks.metrics import PHASES, STARTUP, Metric, phase
+from isoscope.core.errors import Timeout, WorkloadFailed
+from isoscope.core.instance import Exit, Instance
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.report.figure import Figure
+    from isoscope.benchmarks.run import Run
+
+READY, TOTAL = STARTUP
+
+#: Seconds after being ready within which a workload that ends by itself has ended.
+LINGER = 2.0
+
+
+class Startup(Benchmark):
+    """One instance at a time: create (outside the clock), start, ready, its own end, delete."""
+
+    name: ClassVar[str] = "startup"
+    summary: ClassVar[str] = "time until a workload is ready, by phases, and until all of it is gone again"
+    workload: ClassVar[str] = "hello"
+    headline: ClassVar[tuple[Metric, ...]] = STARTUP
+    details: ClassVar[tuple[Metric, ...]] = tuple(phase(name) for name in PHASES)
+
+    def measure(self, trial: Trial) -> Iterator[Value]:
+        with trial.instance() as instance:
+            instance.start()
+            instance.wait_ready(trial.timeout)
+            ended = _own_end(instance)
+        if ended is not None and ended.exit_status != 0:
+            raise WorkloadFailed(f"the workload ended with status {ended.exit_status}")
+        labels, timeline = instance.proof(), instance.timeline
+        yield Value(READY, timeline.span("start", "ready"), labels)
+        if ended is None:
+            yield Value(TOTAL, None, labels, reason=f"the workload did not end by itself within {LINGER:g} s")
+        else:
+            yield Value(TOTAL, timeline.span("start", "deleted"), labels)
+        for name, span in timeline.phases().items():
+            yield Value(phase(name), span, labels)
+
+    def figures(self, run: Run) -> list[Figure]:
+        from isoscope.benchmarks.report.startup import figures
+
+        return figures(run)
+
+
+def _own_end(instance: Instance) -> Exit | None:
+    """How the workload ended, or None for one that stays."""
+    try:
+        return instance.wait(LINGER)
+    except Timeout:
+        return None

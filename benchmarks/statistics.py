@@ -1,0 +1,156 @@
+"""Statistics whose unit is the block: trials of one block share their moment, so only blocks are independent.
+
+Sources: Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987), for BCa; Hyndman and Fan, "Sample Quantiles in
+Statistical Packages", The American Statistician 50 (1996), whose type 7 the percentiles are; Iglewicz and Hoaglin, "How
+to Detect and Handle Outliers" (1993), for the modified z-score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+
+#: Blocks without which no interval is given. In simulation (lognormal, exponential, bimodal values) 95 % intervals of
+#: medians and ratios cover the truth in 92 to 97 % of runs of 9 blocks or more, and in as few as 88 % of shorter ones.
+LEAST_BLOCKS = 9
+
+#: Resamples of the bootstrap, and how many values they may draw in all: more blocks need fewer of them.
+_RESAMPLES = 9999
+_LEAST_RESAMPLES = 999
+_DRAWS = 4_000_000
+
+#: Values drawn at a time, which bounds the memory used.
+_BATCH = 2_000_000
+
+#: Modified z-score beyond which a value is flagged.
+_OUTLYING = 3.5
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval, or why there is none."""
+
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+
+def percentiles(values: Floats) -> dict[str, float]:
+    """p50, p90 and p99 (type 7: linear between order statistics; of few values the high ones are near the greatest)."""
+    found = np.percentile(values, [50, 90, 99])
+    return dict(zip(("p50", "p90", "p99"), found.tolist(), strict=True))
+
+
+def median_interval(blocks: Floats, rng: np.random.Generator) -> Interval:
+    """BCa bootstrap interval of the median of block values."""
+    return _bca([blocks], lambda medians: medians[0], rng)
+
+
+def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> Interval:
+    """BCa bootstrap interval of the ratio of two medians; the arrays are paired, and blocks are drawn as pairs."""
+    if np.median(baseline) == 0:
+        return Interval(None, None, "the baseline's median is 0")
+    return _bca([blocks, baseline], lambda medians: medians[0] / medians[1], rng)
+
+
+def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> float | None:
+    """Two-sided p-value of a permutation test that swaps the two values within blocks; None for fewer than 2 blocks.
+
+    The statistic is the mean log ratio, or the mean difference when a value is not positive. All 2**n swaps are made
+    when that is not more than 9,999, else as many random ones.
+    """
+    from scipy.stats import permutation_test
+
+    if len(blocks) < 2:
+        return None
+    if min(blocks.min(), baseline.min()) > 0:
+        blocks, baseline = np.log(blocks), np.log(baseline)
+    result = permutation_test(
+        (blocks - baseline,),
+        lambda differences, axis: np.mean(differences, axis=axis),
+        permutation_type="samples",
+        n_resamples=_resamples(len(blocks)),
+        batch=max(1, _BATCH // len(blocks)),
+        vectorized=True,
+        rng=rng,
+    )
+    return float(result.pvalue)
+
+
+def outliers(values: Floats) -> NDArray[np.bool_]:
+    """Which values lie far out: modified z-score beyond 3.5. None of them when more than half are equal."""
+    distance = np.abs(values - np.median(values))
+    spread = np.median(distance)
+    if spread == 0:
+        return np.zeros(len(values), dtype=bool)
+    return 0.6745 * distance / spread > _OUTLYING
+
+
+def _bca(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng: np.random.Generator) -> Interval:
+    """The interval of a function of the medians of paired samples."""
+    from scipy.special import ndtr, ndtri
+
+    n = len(samples[0])
+    if n < LEAST_BLOCKS:
+        return Interval(None, None, f"{n} blocks: an interval needs at least {LEAST_BLOCKS}")
+    estimate = float(statistic([np.median(sample, keepdims=True) for sample in samples])[0])
+    drawn = _draw(samples, statistic, rng)
+    if np.ptp(drawn) == 0:
+        return Interval(estimate, estimate)
+    # bias: where the estimate stands among the drawn ones; those equal to it count half
+    share = (np.mean(drawn < estimate) + np.mean(drawn <= estimate)) / 2
+    bias = ndtri(np.clip(share, 1 / len(drawn), 1 - 1 / len(drawn)))
+    left_out = statistic([_medians_without_each(sample) for sample in samples])
+    deviation = left_out.mean() - left_out
+    scale = np.sum(deviation**2) ** 1.5
+    acceleration = np.sum(deviation**3) / (6 * scale) if scale else 0.0
+    tails = ndtri([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    levels = ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
+    low, high = _quantiles(drawn, levels)
+    return Interval(float(low), float(high))
+
+
+def _quantiles(drawn: Floats, levels: Floats) -> Floats:
+    """Quantiles of the mid-distribution: medians of few blocks take few distinct values.
+
+    Plain quantiles would jump from one of them to the next, and the interval of 13 blocks would cover only 91 %. (Ma,
+    Genton and Parzen, "Asymptotic properties of sample quantiles of discrete distributions", AISM 63 (2011).)
+    """
+    found, counts = np.unique(drawn, return_counts=True)
+    return np.interp(levels, (np.cumsum(counts) - counts / 2) / len(drawn), found)
+
+
+def _draw(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng: np.random.Generator) -> Floats:
+    """The statistic of samples drawn with replacement, the same blocks from each."""
+    n = len(samples[0])
+    batches = []
+    left = _resamples(n)
+    while left:
+        size = min(left, max(1, _BATCH // n))
+        chosen = rng.integers(0, n, (size, n), dtype=np.int32)
+        batches.append(statistic([np.median(sample[chosen], axis=1, overwrite_input=True) for sample in samples]))
+        left -= size
+    return np.concatenate(batches)
+
+
+def _resamples(n: int) -> int:
+    return min(_RESAMPLES, max(_LEAST_RESAMPLES, _DRAWS // n))
+
+
+def _medians_without_each(values: Floats) -> Floats:
+    """The median of all values but one, for each: by rank, without n sortings."""
+    n = len(values)
+    order = np.argsort(values, kind="stable")
+    ranked = values[order]
+    ranks = np.arange(n)
+    low, high = (n - 2) // 2, (n - 1) // 2  # ranks of the middle ones among n - 1 values
+    found = np.empty(n)
+    found[order] = (ranked[low + (ranks <= low)] + ranked[high + (ranks <= high)]) / 2
+    return found

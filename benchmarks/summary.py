@@ -1,0 +1,310 @@
+"""From trials to statistics: a line for each series, the ratio to the baseline, and everything that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from isoscope.benchmarks import statistics
+from isoscope.benchmarks.metrics import END_OF_TRIAL, Metric
+from isoscope.benchmarks.metrics import metric as known_metric
+from isoscope.benchmarks.statistics import Floats, Interval
+from isoscope.benchmarks.terms import Subject, Terms
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.run import Run
+
+#: Of summary.json; docs/reference/run-format.md has its history.
+SCHEMA = 1
+
+_NO_INTERVAL = Interval(None, None)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A series' median over the baseline's, in the blocks in which both have a value."""
+
+    to: str  #: the baseline
+    blocks: int
+    value: float | None
+    interval: Interval
+    p_value: float | None  #: of the difference, by permutation within blocks
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of one metric that may stand together: one variant, one accelerator, one value of each dimension."""
+
+    benchmark: str
+    metric: Metric
+    role: str  #: `headline`, `detail`, or `harness` for what the harness itself costs
+    variant: str
+    accelerator: str  #: "" where the backend has none
+    labels: dict[str, Any]  #: the benchmark's dimensions
+    blocks: int  #: blocks with a value
+    values: int
+    failed: int  #: measured trials of this variant that failed
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    mean: float | None
+    least: float | None
+    greatest: float | None
+    median_interval: Interval
+    outliers: tuple[int, ...]  #: trials whose value lies far out; they count like all others
+    ratio: Ratio | None  #: None for the baseline itself
+    reason: str | None  #: why there is no value
+
+    @property
+    def name(self) -> str:
+        """Variant, accelerator and dimensions, as tables and plots show them."""
+        accelerator = f" ({self.accelerator})" if self.accelerator else ""
+        return self.variant + accelerator + "".join(f" {key}={value}" for key, value in self.labels.items())
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Trials of one variant that ended without a value for the same reason."""
+
+    benchmark: str
+    variant: str
+    status: str  #: `failed` or `unavailable`
+    reason: str
+    measured: int  #: how many trials, not counting warm-ups
+    warmups: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found."""
+
+    terms: Terms
+    series: tuple[Series, ...]
+    failures: tuple[Failure, ...]
+    #: Variant to what its instances showed themselves to be: each label with the values that it had.
+    proofs: dict[str, dict[str, list[Any]]]
+    blocks_made: int  #: measured blocks in which every planned trial was made
+    complete: bool
+
+    def of(self, benchmark: str, metric: str | None = None, role: str | None = None) -> list[Series]:
+        """The series of a benchmark, of one metric and one role if told."""
+        return [
+            one
+            for one in self.series
+            if one.benchmark == benchmark and metric in (None, one.metric.name) and role in (None, one.role)
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The contents of `summary.json`."""
+        return {
+            "schema": SCHEMA,
+            "complete": self.complete,
+            "blocks": self.terms.blocks,
+            "blocks_made": self.blocks_made,
+            "seed": self.terms.seed,
+            "baseline": self.terms.baseline,
+            "variants": list(self.terms.variants),
+            "not_run": [asdict(one) for one in self.terms.not_run],
+            "series": [_plain(one) for one in self.series],
+            "failures": [asdict(one) for one in self.failures],
+            "proofs": self.proofs,
+        }
+
+    def frame(self) -> pd.DataFrame:
+        """The series, one a row, the interval and the ratio in columns of their own."""
+        return pd.DataFrame([_flat(one) for one in self.series])
+
+
+def summarize(run: Run) -> Summary:
+    """The statistics of a run."""
+    terms = run.terms
+    frame = run.trials
+    measured = frame[~frame["warmup"]]
+    series = [one for subject in terms.subjects for one in _Summarizer(terms, subject, measured).series()]
+    return Summary(
+        terms=terms,
+        series=tuple(series),
+        failures=tuple(_failures(frame)),
+        proofs=_proofs(terms, frame),
+        blocks_made=_blocks_made(terms, measured),
+        complete=run.complete,
+    )
+
+
+_Key = tuple[Any, ...]  # variant, accelerator, and a value for each dimension
+
+
+class _Summarizer:
+    """The series of one benchmark."""
+
+    def __init__(self, terms: Terms, subject: Subject, measured: pd.DataFrame) -> None:
+        self._terms = terms
+        self._subject = subject
+        self._frame = measured[measured["benchmark"] == subject.benchmark]
+        bad = self._frame[self._frame["status"] == "failed"]
+        self._failed: dict[str, int] = bad.groupby("variant")["trial"].nunique().to_dict()
+        self._hidden = subject.harness if subject.harness not in terms.variants else None
+
+    def series(self) -> Iterator[Series]:
+        by_metric = dict(list(self._frame.groupby("metric", sort=False)))
+        for metric in self._metrics(list(by_metric)):
+            rows = by_metric.get(metric.name, self._frame.iloc[:0])
+            groups = self._groups(rows)
+            for key, group in groups.items():
+                yield self._one(metric, key, group, self._baseline(key, groups))
+            yield from self._empty(metric, rows, {key[0] for key in groups})
+
+    def _metrics(self, found: list[str]) -> list[Metric]:
+        """The metrics in the order of the manifest, then those that it does not know: phases of strangers."""
+        known = {m.name: m for m in (*self._subject.headline, *self._subject.details, END_OF_TRIAL)}
+        for name in found:
+            known.setdefault(name, known_metric(name))
+        shown = {*found, *(m.name for m in self._subject.headline)}
+        return [m for m in known.values() if m.name in shown]
+
+    def _groups(self, rows: pd.DataFrame) -> dict[_Key, pd.DataFrame]:
+        """The rows with a value, by variant, accelerator and dimensions, in the order of the terms."""
+        rows = rows[rows["status"] == "ok"]
+        keys: list[Any] = [rows["variant"], rows["accelerator"]]
+        for name in self._subject.dimensions:
+            keys.append(pd.Series([labels.get(name) for labels in rows["labels"]], index=rows.index, dtype=object))
+        found = dict(list(rows.groupby(keys, sort=False, dropna=False)))
+        order = {name: place for place, name in enumerate(self._terms.variants)}
+        return dict(sorted(found.items(), key=lambda item: order.get(item[0][0], len(order))))
+
+    def _baseline(self, key: _Key, groups: dict[_Key, pd.DataFrame]) -> pd.DataFrame | None:
+        """What a series is compared with: the baseline under the same labels, on the same accelerator if it has one."""
+        if key[0] in (self._terms.baseline, self._hidden):
+            return None
+        alike = {k[1]: rows for k, rows in groups.items() if k[0] == self._terms.baseline and k[2:] == key[2:]}
+        return alike.get(key[1], next(iter(alike.values()), None))
+
+    def _one(self, metric: Metric, key: _Key, rows: pd.DataFrame, baseline: pd.DataFrame | None) -> Series:
+        values = rows["value"].to_numpy(dtype=np.float64)
+        blocks = _by_block(rows)
+        rng = self._rng(metric, key)
+        compared = baseline is not None and self._role(metric, key[0]) != "harness"
+        return Series(
+            **self._about(metric, key),
+            blocks=len(blocks),
+            values=len(values),
+            **statistics.percentiles(values),
+            mean=float(values.mean()),
+            least=float(values.min()),
+            greatest=float(values.max()),
+            median_interval=statistics.median_interval(blocks.to_numpy(), rng),
+            outliers=tuple(rows["trial"].to_numpy()[statistics.outliers(values)].tolist()),
+            ratio=self._ratio(blocks, _by_block(baseline), rng) if baseline is not None and compared else None,
+            reason=None,
+        )
+
+    def _ratio(self, blocks: pd.Series[float], baseline: pd.Series[float], rng: np.random.Generator) -> Ratio:
+        pairs = pd.concat([blocks, baseline], axis=1, join="inner")
+        ours: Floats = pairs.iloc[:, 0].to_numpy()
+        theirs: Floats = pairs.iloc[:, 1].to_numpy()
+        value, interval = None, Interval(None, None, "no block has a value of both")
+        if len(pairs):
+            interval = statistics.ratio_interval(ours, theirs, rng)
+            value = float(np.median(ours) / np.median(theirs)) if np.median(theirs) else None
+        return Ratio(self._terms.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng))
+
+    def _empty(self, metric: Metric, rows: pd.DataFrame, found: set[str]) -> Iterator[Series]:
+        """A series without values for each variant that has none, so that none is missing in silence."""
+        if metric not in self._subject.headline:
+            return
+        for variant in self._terms.variants:
+            if variant in found:
+                continue
+            reasons = rows.loc[rows["variant"] == variant, "reason"].dropna()
+            yield Series(
+                **self._about(metric, (variant, "")),
+                blocks=0,
+                values=0,
+                **dict.fromkeys(("p50", "p90", "p99", "mean", "least", "greatest")),
+                median_interval=_NO_INTERVAL,
+                outliers=(),
+                ratio=None,
+                reason=str(reasons.iloc[0]) if len(reasons) else "no trial of it has been made",
+            )
+
+    def _about(self, metric: Metric, key: _Key) -> dict[str, Any]:
+        return {
+            "benchmark": self._subject.benchmark,
+            "metric": metric,
+            "role": self._role(metric, key[0]),
+            "variant": key[0],
+            "accelerator": key[1],
+            "labels": dict(zip(self._subject.dimensions, key[2:], strict=False)),
+            "failed": self._failed.get(key[0], 0),
+        }
+
+    def _role(self, metric: Metric, variant: str) -> str:
+        if variant == self._hidden or metric == END_OF_TRIAL:
+            return "harness"
+        return "headline" if metric in self._subject.headline else "detail"
+
+    def _rng(self, metric: Metric, key: _Key) -> np.random.Generator:
+        """The same figures from the same trials, whichever other series there are."""
+        name = "/".join(map(str, (self._subject.benchmark, metric.name, *key)))
+        digest = sha256(name.encode()).digest()[:8]
+        return np.random.default_rng([self._terms.seed, int.from_bytes(digest, "big")])
+
+
+def _by_block(rows: pd.DataFrame) -> pd.Series[float]:
+    """A value for each block: that of its only trial, or the median of several."""
+    return rows.groupby("block")["value"].median()
+
+
+def _blocks_made(terms: Terms, measured: pd.DataFrame) -> int:
+    ends = measured[measured["metric"] == END_OF_TRIAL.name]
+    made = ends.groupby("block").size()
+    return int((made == sum(1 for cell in terms.cells() if cell.block == 1)).sum()) if len(made) else 0
+
+
+def _failures(frame: pd.DataFrame) -> Iterator[Failure]:
+    bad = frame[frame["status"] != "ok"].drop_duplicates(["trial", "status", "reason"])
+    keys = ["benchmark", "variant", "status", "reason"]
+    for (benchmark, variant, status, reason), rows in bad.groupby(keys, sort=False, dropna=False):
+        warmups = int(rows["warmup"].sum())
+        yield Failure(benchmark, variant, status, reason or "", len(rows) - warmups, warmups)
+
+
+def _proofs(terms: Terms, frame: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
+    """What each variant's instances proved to be, from one row of each trial."""
+    dimensions = {name for subject in terms.subjects for name in subject.dimensions}
+    found: dict[str, dict[str, list[Any]]] = {variant: {} for variant in terms.variants}
+    rows = frame[frame["status"] == "ok"].drop_duplicates("trial")
+    for variant, labels in zip(rows["variant"], rows["labels"], strict=True):
+        for key, value in labels.items() if variant in found else ():
+            values = found[variant].setdefault(key, [])
+            if key not in dimensions and value not in values:
+                values.append(value)
+    return found
+
+
+def _plain(series: Series) -> dict[str, Any]:
+    data = asdict(series)
+    data["metric"], data["unit"], data["direction"] = series.metric.name, series.metric.unit, series.metric.direction
+    data["outliers"] = list(series.outliers)
+    return data
+
+
+def _flat(series: Series) -> dict[str, Any]:
+    data = _plain(series)
+    interval, ratio = data.pop("median_interval"), data.pop("ratio") or {}
+    labels = data.pop("labels")
+    ratio_interval = ratio.get("interval") or {}
+    return {
+        **data,
+        **labels,
+        "low": interval["low"],
+        "high": interval["high"],
+        "ratio": ratio.get("value"),
+        "ratio_low": ratio_interval.get("low"),
+        "ratio_high": ratio_interval.get("high"),
+        "p_value": ratio.get("p_value"),
+    }
