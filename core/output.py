@@ -53,10 +53,15 @@ class OutputLog:
 def read_log(path: Path) -> Iterator[tuple[str, bytes]]:
     """Stream and bytes of each piece in a log; a last line cut short by a crash is passed over."""
     try:
-        text = path.read_text()
+        data = path.read_bytes()
     except FileNotFoundError:
         return
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            entry = json.loads(line)
-            yield entry["stream"], entry["data"].encode("utf-8", "surrogateescape")
+    for line in data.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            yield parse_entry(line)
+
+
+def parse_entry(line: bytes) -> tuple[str, bytes]:
+    """Stream and bytes of one line of a log."""
+    entry = json.loads(line)
+    return entry["stream"], entry["data"].encode("utf-8", "surrogateescape")

@@ -21,6 +21,7 @@ class Session:
     connect: str | None = None  #: a libvirt URI in place of the embedded driver
     debug: bool = False
     json: bool = False  #: the command was asked for one JSON document on standard output
+    runs_workload: bool = False  #: the exit status is the workload's own
     lab: Lab | None = None
 
 
@@ -53,7 +54,7 @@ def json_option(command: _Command) -> _Command:
     return decorate(command)
 
 
-def _note_json(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+def _note_json(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
     if value and not context.resilient_parsing:
         current = context.find_root().ensure_object(Session)
         current.json = True

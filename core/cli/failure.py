@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 import click
 from isoscope.core.cli.context import Session
 from isoscope.core.cli.output import print_json, printable
-from isoscope.core.errors import HostError, InputError, IsoscopeError
+from isoscope.core.errors import Fault, HostError, InputError, IsoscopeError, WorkloadFailed
 
-INTERRUPTED = 130  #: 128 + SIGINT, as a shell reports it
+OURS = 125  #: from `run` and `exec`: isoscope itself failed (docker-run(1), env(1))
 
 
 class Defect(IsoscopeError):
@@ -36,7 +37,7 @@ def report(error: BaseException, session: Session, arguments: Sequence[str]) -> 
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return INTERRUPTED
+        return _interrupted(error)
     if _is_broken_pipe(error):
         return _silence()
     if session.debug:
@@ -50,7 +51,22 @@ def report(error: BaseException, session: Session, arguments: Sequence[str]) -> 
             sys.stdout.flush()
     except OSError:  # whoever listened has gone, and there is nobody left to tell
         _silence()
-    return max(one.exit_status for one in errors)
+    return max(_status(one, session) for one in errors)
+
+
+def _status(error: IsoscopeError, session: Session) -> int:
+    """The error's own status; but where the workload's is passed on, ours must not be taken for it."""
+    if session.runs_workload and isinstance(error, WorkloadFailed):
+        return error.command_status
+    if session.runs_workload and error.fault is Fault.ISOSCOPE:
+        return OURS
+    return error.exit_status
+
+
+def _interrupted(error: BaseException) -> int:
+    """128 and the signal, as a shell reports it; click turns a KeyboardInterrupt into its own Abort."""
+    cause = error.__cause__ if isinstance(error, click.Abort) else error
+    return 128 + int(getattr(cause, "signal_number", signal.SIGINT))
 
 
 def _tell(error: IsoscopeError) -> None:
@@ -105,4 +121,4 @@ def _silence() -> int:
     """Let nothing complain about the closed pipe at the interpreter's end. Returns the status of SIGPIPE."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
-    return 128 + 13
+    return 128 + signal.SIGPIPE

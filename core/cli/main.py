@@ -82,6 +82,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         result = cli.main(arguments, prog_name="isoscope", standalone_mode=False, obj=session)
         sys.stdout.flush()
-    except BaseException as error:  # noqa: BLE001 -- the one place where every failure becomes a line and a status
+    except BaseException as error:  # the one place where every failure becomes a line and a status
         return report(error, session, arguments)
     return result if isinstance(result, int) else 0

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_NEVER_WRAP = 10_000  #: columns
 
 
 def print_json(data: Any) -> None:
@@ -16,22 +22,32 @@ def print_json(data: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print aligned columns under their names: coloured on a terminal, and never wrapped into a pipe.
+    """Print aligned columns under their names; see `table`."""
+    console().print(table(columns, rows))
+
+
+def console() -> Console:
+    """Standard output: coloured where it is a terminal, and never wrapped where it is a pipe or a file."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _NEVER_WRAP)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Aligned columns under their names.
 
     Cells may come from anybody's workload: they are shown as they are, without markup, and control characters (which
     a terminal would obey) as escapes. None is shown as `-`.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 10_000)
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(Text(column), no_wrap=True)
+        made.add_column(Text(column), no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(printable("-" if cell is None else str(cell))) for cell in row))
-    console.print(table, soft_wrap=not console.is_terminal)
+        made.add_row(*(Text(printable("-" if cell is None else str(cell))) for cell in row))
+    return made
 
 
 def printable(text: str) -> str:

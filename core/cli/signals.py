@@ -1,0 +1,53 @@
+"""What a foreground command does with signals: they are the workload's, as soon as there is one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked to end before there was a workload to pass it on to."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
+
+
+class Signals:
+    """While this context lasts, signals that ask to end raise Interrupted, or go where `forward` says.
+
+    The second of a kind is passed on as SIGKILL: the first process of a PID namespace ignores what it has no handler
+    for (pid_namespaces(7)), and there must be a way out.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._seen: set[int] = set()
+        self._forward: Callable[[int], object] | None = None
+
+    def forward(self, send: Callable[[int], object]) -> None:
+        """From now on, call `send` with each signal."""
+        self._forward = send
+
+    def __enter__(self) -> Self:
+        for number in FORWARDED:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1) and `&` in sh mean what they say
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._forward is None:
+            raise Interrupted(number)
+        self._forward(signal.SIGKILL if number in self._seen else number)
+        self._seen.add(number)
