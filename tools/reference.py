@@ -1,0 +1,169 @@
+"""Writes the pages of `docs/reference/` that can be read off the code; a test fails while they are not up to date.
+
+.venv/bin/python tools/reference.py
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
+
+#: How wide help is printed, whatever the terminal.
+WIDTH = 100
+
+
+def command_line() -> Iterator[str]:
+    """Every command's help, as the program prints it."""
+    from isoscope.core.cli.main import cli
+
+    yield "# Command line\n"
+    yield (
+        "Every listing takes `--json`. Errors go to standard error in one or two lines: what is wrong, and a hint.\n\n"
+        "| exit status | meaning |\n|---|---|\n"
+        "| 0 | done |\n| 1 | some trial or instance failed |\n| 2 | wrong usage or input |\n"
+        "| 3 | this host lacks what was asked for |\n\n"
+        "`run` and `exec` end with the workload's own status: 125 stands for an error of Isoscope's own, 126 for a "
+        "command that cannot be executed, 127 for one that does not exist, 128 + n for a signal.\n"
+    )
+    yield from _help(cli, "isoscope", None)
+
+
+def _help(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
+    yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            if found is not None and not found.hidden:
+                yield from _help(found, child, context)
+
+
+def hooks() -> Iterator[str]:
+    """Every hook with its arguments."""
+    from isoscope.core import hookspecs
+
+    yield "# Hooks\n"
+    yield (
+        "Backends, benchmarks, workloads, reports and commands register through these hooks of "
+        "[pluggy](https://pluggy.readthedocs.io), the built-in ones by the same door as anybody else's: an entry point "
+        "of the group `isoscope` names a module, and its functions marked with `isoscope.core.hookimpl` are called.\n\n"
+        "`ISOSCOPE_PLUGINS=a,b` loads only the plugins `a` and `b`.\n"
+    )
+    for name, function in sorted(vars(hookspecs).items()):
+        if name.startswith("isoscope_"):
+            arguments = ", ".join(inspect.signature(function).parameters)
+            yield f"## {name}({arguments})\n\n```python\n{_signature(function)}\n```\n\n{inspect.getdoc(function)}\n"
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    """The definition as it stands in the source, without its body."""
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(definition, ast.FunctionDef)
+    returns = ast.unparse(definition.returns) if definition.returns else "None"
+    return f"def {definition.name}({ast.unparse(definition.args)}) -> {returns}"
+
+
+def errors() -> Iterator[str]:
+    """Every error class on its two axes."""
+    from isoscope.core import errors
+
+    yield "# Errors\n"
+    yield (
+        "Whatever Isoscope raises on purpose is an `IsoscopeError` of `isoscope.core.errors`, with `message` (what is "
+        "wrong, in one line), `hint` (what to do about it), and two axes: whose fault it is, and `transient`, whether "
+        "trying again can help. The exit status is that of the command line, but for `run` and `exec`, which end with "
+        "`125`, or with the workload's own status.\n\n"
+        "| class | is a | fault | exit status | when |\n|---|---|---|---|---|\n"
+        + "".join(
+            f"| `{name}` | `{kind.__base__.__name__}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
+            for name, kind in vars(errors).items()
+            if isinstance(kind, type) and issubclass(kind, errors.IsoscopeError)
+        )
+    )
+
+
+def _first_sentence(documented: Any) -> str:
+    paragraph = (inspect.getdoc(documented) or "").split("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def backends() -> Iterator[str]:
+    """Every built-in backend with its options and capabilities."""
+    from isoscope.core import Lab
+
+    yield "# Backends\n"
+    yield (
+        "A variant is a backend with options, written `vm:memory=256M,network=none`. Every variant takes `cpus`, "
+        "`memory`, `pids` and `network`, which change the workload's terms; the options below are the backend's own. "
+        "`isoscope backends` says which are ready on a host, and `isoscope doctor` what the others lack.\n"
+    )
+    with Lab(Path("/nonexistent")) as lab:
+        for name in lab.backend_names:
+            backend = lab.backend(name)
+            yield f"## {name}\n\n{backend.summary}\n"
+            if backend.options:
+                yield "| option | values (default first) | what it does |\n|---|---|---|\n" + "".join(
+                    f"| `{o.name}` | {_choices(o.choices, o.default)} | {o.help} |\n" for o in backend.options
+                )
+            yield "| capability | |\n|---|---|\n" + "".join(
+                f"| `{key}` | {_value(value)} |\n" for key, value in backend.capabilities.as_dict().items()
+            )
+
+
+def _choices(choices: tuple[str, ...], default: str) -> str:
+    return ", ".join(f"`{choice}`" for choice in (default, *(c for c in choices if c != default)))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(f"`{item}`" for item in value) or "none"
+    return "yes" if value else "no"
+
+
+def metrics() -> Iterator[str]:
+    """Every metric of the registry."""
+    registry = import_module("isoscope.benchmarks.metrics")
+    yield "# Metrics\n"
+    yield (
+        "Every value of a run is one of these. `ns` are integer nanoseconds of the host's monotonic clock; phases "
+        "partition `startup.ready`, and their sum equals it.\n\n"
+        "| metric | unit | better | definition |\n|---|---|---|---|\n"
+        + "".join(
+            f"| `{metric.name}` | {metric.unit} | {metric.direction} | {metric.definition} |\n"
+            for metric in (*registry.STARTUP, *map(registry.phase, registry.PHASES), registry.END_OF_TRIAL)
+        )
+    )
+
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "backends.md": backends,
+    "command-line.md": command_line,
+    "errors.md": errors,
+    "hooks.md": hooks,
+    "metrics.md": metrics,
+}
+
+
+def page(name: str) -> str:
+    """What the page should hold."""
+    title, *rest = PAGES[name]()
+    return "\n".join([title, "*`tools/reference.py` writes this page from the code.*\n", *rest])
+
+
+def main() -> None:
+    """Write every page."""
+    for name in PAGES:
+        (DIRECTORY / name).write_text(page(name))
+
+
+if __name__ == "__main__":
+    main()
