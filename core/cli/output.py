@@ -23,7 +23,13 @@ def print_json(data: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print aligned columns under their names; see `table`."""
-    console().print(table(columns, rows))
+    screen = console()
+    if screen.is_terminal:
+        screen.print(table(columns, rows))
+        return
+    with screen.capture() as capture:
+        screen.print(table(columns, rows))
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def console() -> Console:

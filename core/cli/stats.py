@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from isoscope.core.cli.context import current_lab, json_option
 from isoscope.core.cli.instances import find, for_each
-from isoscope.core.cli.output import print_json, table
+from isoscope.core.cli.output import print_json, print_table, table
 from isoscope.core.errors import IsoscopeError, NotFound, StateError, Unsupported
 from isoscope.core.units import format_duration, format_size
 
 if TYPE_CHECKING:
     from isoscope.core.instance import Stats
     from isoscope.core.remote import RemoteInstance
-    from rich.table import Table
 
+_COLUMNS = ("NAME", "CPU %", "CPU TIME", "MEMORY", "LIMIT", "PEAK", "TASKS")
 _PERIOD = 1.0  #: seconds between two looks
 
 
@@ -49,9 +49,7 @@ def stats(once: bool, as_json: bool, names: tuple[str, ...]) -> None:
     if as_json:
         print_json([sample.as_dict() for sample in _look(names)])
     elif once or not sys.stdout.isatty():
-        from isoscope.core.cli.output import console
-
-        console().print(_table(_look(names), {}))
+        print_table(_COLUMNS, _rows(_look(names), {}))
     else:
         _follow(names)
 
@@ -88,30 +86,27 @@ def _follow(names: tuple[str, ...]) -> None:
 
     samples = _look(names)
     before: dict[str, _Sample] = {}
-    with Live(_table(samples, before), console=console(), auto_refresh=False) as live:
+    with Live(table(_COLUMNS, _rows(samples, before)), console=console(), auto_refresh=False) as live:
         while samples or not names:
             time.sleep(_PERIOD)
             before = {sample.name: sample for sample in samples}
             samples = _look(names)
-            live.update(_table(samples, before), refresh=True)
+            live.update(table(_COLUMNS, _rows(samples, before)), refresh=True)
 
 
-def _table(samples: list[_Sample], before: dict[str, _Sample]) -> Table:
-    return table(
-        ("NAME", "CPU %", "CPU TIME", "MEMORY", "LIMIT", "PEAK", "TASKS"),
+def _rows(samples: list[_Sample], before: dict[str, _Sample]) -> list[tuple[object, ...]]:
+    return [
         (
-            (
-                sample.name,
-                _cpu_percent(before.get(sample.name), sample),
-                _shown(format_duration, sample.stats.cpu_ns),
-                _shown(format_size, sample.stats.memory),
-                _shown(format_size, sample.limits.get("memory")),
-                _shown(format_size, sample.stats.memory_peak),
-                sample.stats.pids,
-            )
-            for sample in samples
-        ),
-    )
+            sample.name,
+            _cpu_percent(before.get(sample.name), sample),
+            _shown(format_duration, sample.stats.cpu_ns),
+            _shown(format_size, sample.stats.memory),
+            _shown(format_size, sample.limits.get("memory")),
+            _shown(format_size, sample.stats.memory_peak),
+            sample.stats.pids,
+        )
+        for sample in samples
+    ]
 
 
 def _cpu_percent(before: _Sample | None, now: _Sample) -> str | None:

@@ -15,7 +15,7 @@ from isoscope.core.errors import InstanceFailed
 from isoscope.core.units import format_size
 
 #: Prints its own pid, then for each other process its line of proc_pid_stat(5) and its command line, ended by the token
-#: given as first argument: a command line may hold anything else. It needs no more inside than a POSIX shell and cat(1).
+#: given as first argument: a command line may hold anything else. It needs no more inside than sh(1) and cat(1).
 _SCRIPT = """
 echo $$
 for directory in /proc/[0-9]*; do
