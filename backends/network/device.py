@@ -8,9 +8,10 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -44,19 +45,15 @@ def is_up(name: str) -> bool:
 
 
 def is_ours(names: Names) -> bool:
-    """Whether our bridge is there. Raises HostError when another state directory's bridge has its name."""
-    from pyroute2 import IPRoute
+    """Whether our bridge is there, complete or half made.
 
-    with IPRoute() as routing:
-        found = [
-            link.get_attr("IFLA_IFALIAS")
-            for link in routing.get_links()
-            if link.get_attr("IFLA_IFNAME") == names.bridge
-        ]
-    if found and found[0] != names.alias:
+    Raises HostError when another state directory's bridge, or anybody's, has its name.
+    """
+    found = [device for device in _devices() if device.name == names.bridge]
+    if found and not found[0].is_bridge_of(names):
         raise HostError(
-            f"the device {names.bridge} is not this state directory's: {found[0]!r}",
-            hint="set ISOSCOPE_HOME to a directory of another name",
+            f"the device {names.bridge} is not this state directory's: {found[0].alias or 'it has no alias'}",
+            hint="remove it if it is nobody's, or set ISOSCOPE_HOME to a directory of another name",
         )
     return bool(found)
 
@@ -71,7 +68,6 @@ def build_bridge(names: Names, gateway: IPv4Address, prefix_length: int, mtu: in
     netlink.delete_link(names.bridge)  # one that was left half made
     attributes = [
         ("IFLA_IFNAME", names.bridge),
-        ("IFLA_IFALIAS", names.alias),
         # Given by us, or it would change with every port that comes and goes, and peers would talk to a stranger.
         ("IFLA_ADDRESS", mac(gateway)),
         ("IFLA_MTU", mtu),
@@ -82,6 +78,8 @@ def build_bridge(names: Names, gateway: IPv4Address, prefix_length: int, mtu: in
         _without_ipv6(names.bridge)
         index = socket.if_nametoindex(names.bridge)
         netlink.request(
+            # Not when it is made: the kernel passes over an alias there.
+            netlink.link(netlink.RTM_NEWLINK, index=index, attributes=[("IFLA_IFALIAS", names.alias)]),
             netlink.address(index, prefix_length, _local(gateway, prefix_length)),
             netlink.link(netlink.RTM_NEWLINK, index=index, up=True, attributes=[]),
         )
@@ -109,10 +107,36 @@ def connect(lease: Lease, netns: int) -> None:
 
 
 def remove_all(names: Names) -> list[str]:
-    """Remove every device of a state directory, the bridge last. Returns their names."""
-    mine = [name for _, name in socket.if_nameindex() if name.startswith(names.prefix)]
-    mine.sort(key=lambda name: name == names.bridge)
-    return [name for name in mine if netlink.delete_link(name)]
+    """Remove every device of a state directory, the bridge last. Returns their names.
+
+    Another directory's devices may begin with the same letters; those have another bridge as their master.
+    """
+    devices = list(_devices())
+    bridges = [device for device in devices if device.name == names.bridge and device.is_bridge_of(names)]
+    masters = {None, *(bridge.index for bridge in bridges)}
+    ports = [device for device in devices if names.is_port(device.name) and device.master in masters]
+    return [device.name for device in ports + bridges if netlink.delete_link(device.name)]
+
+
+@dataclass(frozen=True)
+class _Device:
+    index: int
+    name: str
+    alias: str | None
+    master: int | None
+
+    def is_bridge_of(self, names: Names) -> bool:
+        """A bridge gets its alias before it is brought up: one that has none and is down is half made."""
+        return self.alias == names.alias or not (self.alias or is_up(self.name))
+
+
+def _devices() -> Iterator[_Device]:
+    from pyroute2 import IPRoute
+
+    names = ("IFLA_IFNAME", "IFLA_IFALIAS", "IFLA_MASTER")
+    with IPRoute() as routing:
+        for device in routing.get_links():
+            yield _Device(device["index"], *map(device.get_attr, names))
 
 
 def _configure(lease: Lease) -> None:

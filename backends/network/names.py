@@ -34,6 +34,10 @@ class Names:
         """The name of the device of the instance with the `index`-th address of the subnet, at most 4095."""
         return f"{self.prefix}{index:03x}"
 
+    def is_port(self, name: str) -> bool:
+        """Whether a device's name is one that `interface` gives."""
+        return name.startswith(self.prefix) and len(name) == len(self.prefix) + 3
+
 
 def is_bridge(name: str) -> bool:
     """Whether a device's name is that of some state directory's bridge."""
