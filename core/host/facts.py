@@ -121,28 +121,34 @@ class Layout(StrEnum):
 
 
 @dataclass(frozen=True)
+class Group:
+    """A cgroup directory, and whether a group could be made in it (a directory was made and removed again)."""
+
+    path: Path
+    writable: Feature
+
+
+@dataclass(frozen=True)
 class Controller:
-    """One cgroup controller that is mounted."""
+    """One cgroup controller in the hierarchy that has it."""
 
     name: str
-    version: int  #: of the hierarchy that it is in: 1 or 2
-    mount: Path  #: where that hierarchy is mounted
-    own: Path  #: this process's own directory in it
-    writable: Feature  #: a directory was made in `own` and removed again
+    version: int  #: of the hierarchy: 1 or 2
+    top: Group  #: where the hierarchy is mounted
+    own: Group  #: this process's own group in it
+    delegated: bool  #: groups made in `own` can have the controller, as far as `own` decides
 
 
 @dataclass(frozen=True)
 class Cgroups:
-    """The control groups that this process is in."""
+    """The control groups of this host, as this process sees them."""
 
     layout: Layout
     controllers: Mapping[str, Controller] = field(default_factory=dict)
-    unified: Path | None = None  #: where the v2 hierarchy is mounted
-    own: Path | None = None  #: this process's directory in the v2 hierarchy
-    #: A directory can be made in `own`; in v2 also in a child of `own`, with its controllers.
-    writable: Feature = Feature(False, "no v2 hierarchy is mounted")
-    missing: tuple[str, ...] = ()  #: of cpu, memory and pids: those without a controller
-    reason: str = ""
+    top: Group | None = None  #: where the v2 hierarchy is mounted
+    own: Group | None = None  #: this process's own group in the v2 hierarchy
+    missing: tuple[str, ...] = ()  #: of cpu, memory and pids: those that no hierarchy has
+    reason: str = ""  #: why some are missing
     remedy: str = ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -154,10 +154,10 @@ class Host:
 
     @cached_property
     def libvirt(self) -> facts.Libvirt:
-        """libvirt's library and its embedded driver."""
+        """The library libvirt and its embedded driver."""
         from isoscope.core.host import tools
 
-        return tools.libvirt()
+        return tools.libvirt(self.home)
 
     @cached_property
     def iommu(self) -> facts.Iommu:
@@ -191,10 +191,13 @@ class Host:
 
 
 def _plain(value: Any) -> Any:
+    """As JSON has it; a dataclass with its properties, which are what readers ask for."""
+    if is_dataclass(value):
+        properties = (name for name, item in vars(type(value)).items() if isinstance(item, property))
+        names = [*(field.name for field in fields(value)), *properties]
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return _plain(asdict(value)) if hasattr(value, "__dataclass_fields__") else value
+    return str(value) if isinstance(value, Path) else value
