@@ -1,0 +1,116 @@
+"""Build an image that we ship from its recipe. The same packages always give the same digest."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from isoscope.images.apt import Package, contents, download
+from isoscope.images.bytecode import compile_python
+from isoscope.images.layout import Layout
+from isoscope.images.limits import LIMITS
+from isoscope.images.locks import making
+from isoscope.images.oci import CONFIG, LAYER, MANIFEST, Descriptor, host_architecture, to_json
+from isoscope.images.recipes import Recipe
+from isoscope.images.streams import HashedWriter
+from isoscope.images.tarstream import entries
+from isoscope.images.tree import Tree
+
+_BUSYBOX = "usr/bin/busybox"
+
+
+def build(recipe: Recipe, staged: Layout, progress: Callable[[str], None]) -> Descriptor:
+    """Build into a layout and return the manifest's descriptor.
+
+    Raises HostError when packages cannot be had, or the disk is full.
+    """
+    with making(staged.root) as scratch:
+        scratch.chmod(0o755)  # apt's own user downloads into it
+        progress(f"{recipe.name}: fetching {', '.join(recipe.packages)} and what they depend on")
+        downloads, kept = scratch / "apt", scratch / "files"
+        downloads.mkdir()
+        kept.mkdir()
+        found = download(recipe.packages, downloads)
+        packages = [
+            package for package in found if package.name in recipe.packages or package.name not in recipe.without
+        ]
+        progress(f"{recipe.name}: putting {len(packages)} packages together")
+        tree = Tree(kept)
+        _fill(tree, recipe, packages)
+        epoch = min(tree.newest(), int(os.environ.get("SOURCE_DATE_EPOCH", tree.newest())))
+        compile_python(tree, scratch)
+        return _image(recipe, packages, tree, epoch, staged)
+
+
+def _fill(tree: Tree, recipe: Recipe, packages: list[Package]) -> None:
+    for path, target in recipe.links.items():
+        tree.symlink(path, target)
+    for path, mode in recipe.directories.items():
+        tree.directory(path, mode)
+    for package in packages:
+        with contents(package) as stream:
+            what = f"package {package.name}"
+            for entry in entries(stream, what, LIMITS, LIMITS.layer_entries, LIMITS.layer_bytes):
+                tree.unpack(entry, recipe.wants)
+    for path, text in recipe.files.items():
+        tree.file(path, text.removeprefix("\n").encode())
+    if _BUSYBOX in tree.nodes:
+        _link_applets(tree)
+
+
+def _link_applets(tree: Tree) -> None:
+    """Every program that busybox is, as a hard link to it, where no other package has a better one."""
+    program = tree.nodes[_BUSYBOX].data
+    assert program is not None
+    program.chmod(0o755)
+    command = ["busybox", "--list-full"]  # it is whatever it is called, and the file has another name here
+    listed = subprocess.run(command, executable=program, capture_output=True, text=True, check=True).stdout
+    for path in listed.split():
+        if "/" in path and tree.resolve(path) not in tree.nodes:
+            tree.link(path, _BUSYBOX)
+
+
+def _image(recipe: Recipe, packages: list[Package], tree: Tree, epoch: int, staged: Layout) -> Descriptor:
+    layer, diff_id = _layer(tree, epoch, staged)
+    created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    config = {
+        "architecture": host_architecture(),
+        "os": "linux",
+        "created": created,
+        "config": {
+            "Env": [f"{name}={value}" for name, value in recipe.environment.items()],
+            "Cmd": list(recipe.command),
+            "WorkingDir": "/",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        "history": [{"created": created, "created_by": f"isoscope image build {recipe.name}"}],
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": staged.write(to_json(config), CONFIG).as_json(),
+        "layers": [layer.as_json()],
+        "annotations": {
+            "org.opencontainers.image.description": recipe.summary,
+            "isoscope.recipe": recipe.name,
+            "isoscope.packages": " ".join(f"{package.name}={package.version}" for package in packages),
+        },
+    }
+    return staged.write(to_json(manifest), MANIFEST)
+
+
+def _layer(tree: Tree, epoch: int, staged: Layout) -> tuple[Descriptor, str]:
+    partial = staged.root / "layer.partial"
+    with partial.open("wb") as file:
+        packed = HashedWriter(file)
+        with gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as squeezed:
+            plain = HashedWriter(squeezed)
+            tree.write(plain, epoch)
+    descriptor = Descriptor(f"{LAYER}+gzip", packed.digest, partial.stat().st_size)
+    place = staged.blob(descriptor.digest)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial.rename(place)
+    return descriptor, plain.digest

@@ -1,0 +1,168 @@
+"""Reading blobs: hashed and decompressed while they stream by, and never further than the limits allow."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from typing import Any, Protocol
+
+from isoscope.core.errors import ImageError
+from isoscope.core.units import format_size
+from isoscope.images.limits import Limits
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+#: The largest window that a zstd frame may ask us to hold in memory; `zstd --long=27` is the widest in use.
+_ZSTD_WINDOW = 128 << 20
+CHUNK = 1 << 18
+
+
+class Reader(Protocol):
+    """What can be read from start to end."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Writer(Protocol):
+    """What can be written from start to end."""
+
+    def write(self, data: bytes, /) -> Any: ...
+
+
+class Hashed:
+    """A stream that remembers how many bytes went by, and their digest."""
+
+    def __init__(self, inner: Reader, algorithm: str = "sha256") -> None:
+        self._inner = inner
+        self._hash = hashlib.new(algorithm)
+        self._algorithm = algorithm
+        self.count = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        data = self._inner.read(size)
+        self._hash.update(data)
+        self.count += len(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        """The digest of what has been read so far."""
+        return f"{self._algorithm}:{self._hash.hexdigest()}"
+
+    def drain(self) -> None:
+        """Read on to the end."""
+        while self.read(CHUNK):
+            pass
+
+
+class HashedWriter:
+    """Passes on what is written, and remembers its digest."""
+
+    def __init__(self, inner: Writer) -> None:
+        self._inner = inner
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> int:
+        """Write all of it."""
+        self._hash.update(data)
+        self._inner.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of what has been written so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+
+class Uncompressed:
+    """The tar stream within a layer's blob: plain, gzip or zstd, told apart by its first bytes.
+
+    The media type is not asked: producers err in it, and the digests decide in any case.
+    `read` raises ImageError for damaged data, for a compression bomb, and when `most` bytes are exceeded.
+    """
+
+    def __init__(self, raw: Hashed, what: str, limits: Limits, most: int) -> None:
+        self._raw = raw
+        self._what = what
+        self._limits = limits
+        self._most = most
+        self._inner = _decompressor(raw)
+        self.count = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        try:
+            data = self._inner.read(size)
+        except (zlib.error, gzip.BadGzipFile, EOFError) as error:
+            raise damaged(self._what, str(error)) from error
+        except Exception as error:
+            if type(error).__name__ != "ZstdError":  # naming the class would import zstandard for every layer
+                raise
+            raise damaged(self._what, str(error)) from error
+        self.count += len(data)
+        self._check()
+        return data
+
+    def _check(self) -> None:
+        limits = self._limits
+        if self.count > self._most:
+            raise ImageError(
+                f"{self._what} is endless: it has more than {format_size(self._most)}",
+                hint="no image of this size can be loaded",
+            )
+        if self.count > limits.ratio_floor and self.count > limits.ratio * self._raw.count:
+            raise ImageError(
+                f"{self._what} is a compression bomb: {format_size(self._raw.count)} grew to more than "
+                f"{format_size(self.count)}",
+                hint=f"layers may grow {limits.ratio}-fold at most",
+            )
+
+
+def damaged(what: str, why: str) -> ImageError:
+    """The error for data that is not what its producer wrote."""
+    return ImageError(f"{what} is damaged: {why}", hint="get the image again")
+
+
+class _Prefixed(io.RawIOBase):
+    """A stream whose first bytes had to be looked at."""
+
+    def __init__(self, head: bytes, rest: Reader) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        if size < 0:
+            size = len(self._head)
+        data, self._head = self._head[:size], self._head[size:]
+        return data
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _decompressor(raw: Reader) -> Reader:
+    head = b""
+    while len(head) < len(_ZSTD) and (more := raw.read(len(_ZSTD) - len(head))):
+        head += more
+    stream = _Prefixed(head, raw)
+    if head.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=io.BufferedReader(stream, CHUNK))
+    if head == _ZSTD:
+        import zstandard
+
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        return decompressor.stream_reader(stream, read_across_frames=True)
+    return stream
