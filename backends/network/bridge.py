@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from isoscope.backends.network import device, forwarding, nat, subnet
@@ -13,6 +14,7 @@ from isoscope.backends.network.lock import locked
 from isoscope.backends.network.names import Names
 from isoscope.backends.network.netlink import delete_link
 from isoscope.backends.network.resolver import name_servers
+from isoscope.core.errors import HostError
 from isoscope.core.registry import Record, Registry
 
 _log = logging.getLogger(__name__)
@@ -137,7 +139,8 @@ class BridgeNetwork:
             self._rebuild(leases)
         except BaseException:
             if not leases.places:
-                self._take_down(leases)
+                with suppress(HostError):  # the first error tells more
+                    self._take_down(leases)
             raise
         for chain in nat.forward_blockers():
             _log.warning(
@@ -150,7 +153,10 @@ class BridgeNetwork:
 
     def _rebuild(self, leases: Leases) -> None:
         with forwarding.host_lock():
-            if not device.is_ours(self._names):
+            stands = device.is_ours(self._names)
+            if stands and not leases.subnet:  # somebody removed the state directory under it
+                device.remove_all(self._names)
+            if not stands or not leases.subnet:
                 self._choose(leases)
             network = leases.network()
             forwarding.turn_on()
@@ -178,11 +184,10 @@ class BridgeNetwork:
             leases.save()
 
     def _take_down(self, leases: Leases) -> list[str]:
+        leases.subnet = ""
+        leases.save()
         with forwarding.host_lock():
             lines = [f"removed device {name}" for name in device.remove_all(self._names)]
             if nat.remove(self._names):
                 lines.append(f"removed nftables table ip {self._names.table}")
-            lines += forwarding.restore(self.bridge)
-        leases.subnet = ""
-        leases.save()
-        return lines
+            return lines + forwarding.restore(self.bridge)

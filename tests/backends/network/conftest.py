@@ -86,6 +86,8 @@ def host(make_namespace) -> Iterator[Namespace]:
     namespace = make_namespace()
     with entered(namespace):
         ip("link", "set", "lo", "up")
+        # A new namespace inherits the settings of the first one, where a bridge of somebody else may stand.
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
         yield namespace
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -132,6 +131,18 @@ def test_what_others_broke_is_mended(network, record, make_namespace, outside, u
     assert lease.gateway == before.gateway, "instances that run keep their subnet"
     for mine in Registry(network.home):
         network.release(mine)
+    network.close()
+    unchanged()
+
+
+def test_a_state_directory_removed_under_its_bridge_starts_anew(network, record, make_namespace, unchanged):
+    network.connect(network.lease(record()), make_namespace().fd)
+    (network.home / "network" / "leases.json").unlink()
+    mine, inside = record(), make_namespace()
+    lease = network.lease(mine)
+    network.connect(lease, inside.fd)
+    assert inside.pings(lease.gateway)
+    network.release(mine)
     network.close()
     unchanged()
 
@@ -337,7 +348,7 @@ def test_a_sigkill_anywhere_leaves_nothing_after_gc(point, home, network, unchan
     unchanged()
 
 
-def test_without_root_the_error_says_so(home):
+def test_without_root_the_error_says_so(home, unchanged):
     for directory in (home, home / "instances"):
         directory.chmod(0o777)
     result = run_child(
@@ -353,3 +364,4 @@ def test_without_root_the_error_says_so(home):
     )
     assert result.stdout.startswith("HostError 3"), result.stderr
     assert "root" in result.stdout
+    unchanged()
