@@ -9,12 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isoscope.core.host.facts import Cgroups, Controller, Feature, Group, Layout
+from isoscope.core.host.facts import DELEGATE, NEEDED_CONTROLLERS, Cgroups, Controller, Feature, Group, Layout
 from isoscope.core.host.files import read
 from isoscope.core.host.scratch import new_name, sweep_groups
-
-#: The controllers behind the limits of a workload.
-NEEDED = ("cpu", "memory", "pids")
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def probe(root: Path) -> Cgroups:
     layout = {(True, True): Layout.HYBRID, (True, False): Layout.V1, (False, True): Layout.V2}.get(
         (has_v1, unified is not None), Layout.NONE
     )
-    missing = tuple(name for name in NEEDED if name not in controllers)
+    missing = tuple(name for name in NEEDED_CONTROLLERS if name not in controllers)
     reason, remedy = _why(root, layout, missing)
     return Cgroups(
         layout=layout,
@@ -129,7 +126,7 @@ def _try_making(directory: Path) -> Feature:
 
 def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError):
-        return "run as root, or in a delegated scope: systemd-run --user --scope -p Delegate=yes isoscope ..."
+        return DELEGATE
     return "mount it writable: mount -o remount,rw /sys/fs/cgroup" if "Read-only" in str(error.strerror) else ""
 
 

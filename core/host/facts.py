@@ -120,6 +120,13 @@ class Layout(StrEnum):
     NONE = "none"
 
 
+#: The controllers behind the limits of a workload.
+NEEDED_CONTROLLERS = ("cpu", "memory", "pids")
+
+#: What gives a user other than root a cgroup of its own.
+DELEGATE = "run as root, or in a scope of your own: systemd-run --user --scope -p Delegate=yes isoscope ..."
+
+
 @dataclass(frozen=True)
 class Group:
     """A cgroup directory, and whether a group could be made in it (a directory was made and removed again)."""

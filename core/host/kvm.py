@@ -25,7 +25,9 @@ SLOWEST = 20
 #: Share of the deadline that a child must have had as CPU time, for its lateness to speak against KVM.
 _FAIR_SHARE = 0.25
 
-_NOT_HERE = "this is not to be had on this host by a command; VMs use TCG, or run Isoscope where /dev/kvm is hardware's"
+_NOT_HERE = (
+    "nothing to install: VMs use TCG here; for hardware's speed, a host with VT-x or AMD-V, or a VM with nested KVM"
+)
 
 
 def verdict(root: Path, cache: Path, *, fresh: bool) -> Kvm:
@@ -89,9 +91,11 @@ def judge(answer: Answer, device: Path = Path("/dev/kvm")) -> Kvm:
 
 def _performance(said: dict[str, Any]) -> Kvm:
     """The verdict on a guest that was entered."""
-    failures = [f"a guest stops at {name} ({why})" for name, why in said.get("stages", {}).items() if why]
-    if "loop" in said:
-        failures.append(f"a guest stops in a loop ({said['loop']})")
+    stages = {**said.get("stages", {}), "a loop": said.get("loop")}
+    reasons = dict.fromkeys(why for why in stages.values() if why)
+    failures = [
+        f"a guest stops at {', '.join(name for name in stages if stages[name] == why)} ({why})" for why in reasons
+    ]
     slowdown = None
     if "guest_ns" in said and "native_ns" in said:
         slowdown = said["guest_ns"] / said["native_ns"]
