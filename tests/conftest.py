@@ -14,8 +14,8 @@ from isoscope.core import Lab
 from isoscope.core.errors import IsoscopeError
 from isoscope.testing.host import HostWatch
 
-#: Folders of a state directory that are dear to fill and the same for every test: the image store, backends' caches.
-SHARED = ("images", "cache")
+#: Folders of a state directory that are dear to fill and the same for every test: images, backends' caches.
+SHARED = ("cache", "images", "layers")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
