@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import struct
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | Non
 
     The descriptors are the caller's to close. Raises InputError for what is no message.
     """
-    head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH.size, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    head, descriptors = _read_head(connection)
     try:
         message = _decode(_read(connection, _LENGTH.size, head), connection)
     except EOFError:
@@ -54,6 +55,17 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | Non
         close_all(descriptors)
         return None
     return message, descriptors
+
+
+def _read_head(connection: socket.socket) -> tuple[bytes, list[int]]:
+    # Not socket.recv_fds, which drops its flags: the descriptors would leak into whatever is executed meanwhile.
+    space = socket.CMSG_SPACE(MOST_DESCRIPTORS * array("i").itemsize)
+    head, extras, _, _ = connection.recvmsg(_LENGTH.size, space, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array("i")
+    for level, kind, data in extras:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return head, list(descriptors)
 
 
 def _decode(head: bytes, connection: socket.socket) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from isoscope.core.control import close_all, pack_error, receive, send
-from isoscope.core.errors import InputError, InstanceFailed, IsoscopeError, StateError, Timeout
+from isoscope.core.errors import InputError, InstanceFailed, IsoscopeError, StateError
 from isoscope.core.instance import Execution, Status
 from isoscope.core.output import Stdio
 
@@ -36,6 +36,7 @@ class Service:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._listener: socket.socket | None = None
+        self._acceptor = threading.Thread(target=self._accept, name="isoscope-control", daemon=True)
         self._clients: set[threading.Thread] = set()
 
     def open(self) -> None:
@@ -45,7 +46,7 @@ class Service:
         self._listener.bind(str(path))
         os.chmod(path, 0o600)
         self._listener.listen(64)
-        threading.Thread(target=self._accept, args=(self._listener,), name="isoscope-control", daemon=True).start()
+        self._acceptor.start()
 
     def close(self) -> None:
         """Listen no more, and give those who are being answered a moment to hear it."""
@@ -53,15 +54,17 @@ class Service:
             return
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(2), which closing does not
+        self._acceptor.join()
         self._listener.close()
         self._keeper.record.socket.unlink(missing_ok=True)
         for client in list(self._clients):
             client.join(_LAST_ANSWERS)
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self) -> None:
+        assert self._listener is not None
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, _ = self._listener.accept()
             except OSError:
                 return
             client = threading.Thread(target=self._serve, args=(connection,), name="isoscope-client", daemon=True)
@@ -117,19 +120,25 @@ def _check_peer(connection: socket.socket) -> None:
         raise InputError(f"user {uid} may ask nothing here", hint="be the user who started the instance, or root")
 
 
-def _await_release(keeper: Keeper, connection: socket.socket) -> None:
-    """Wait until everything is released. Raises BrokenPipeError when the one who asked hangs up first."""
+def _await_release(keeper: Keeper, connection: socket.socket, timeout: float | None = None) -> bool:
+    """Wait until everything is released; false when it is not within `timeout` seconds.
+
+    Raises BrokenPipeError when the one who asked hangs up first.
+    """
     poll = select.poll()
     poll.register(keeper.released, select.POLLIN)
     poll.register(connection, select.POLLIN)
-    if keeper.released not in dict(poll.poll()):
+    ready = dict(poll.poll(None if timeout is None else timeout * 1000))
+    if ready and keeper.released not in ready:
         raise BrokenPipeError
+    return bool(ready)
 
 
 def _state(keeper: Keeper, _connection: socket.socket) -> dict[str, Any]:
     instance = keeper.instance
+    status = Status.STOPPED if instance.status is Status.DELETED else instance.status  # its record is about to say so
     return {
-        "status": instance.status.value,
+        "status": status.value,
         "timeline": dict(instance.timeline.moments),
         "proof": keeper.proof() if instance.status is not Status.CREATED else {},
     }
@@ -170,12 +179,10 @@ def _wait(keeper: Keeper, connection: socket.socket) -> dict[str, Any]:
 def _stop(keeper: Keeper, connection: socket.socket, *, timeout: float) -> dict[str, Any]:
     """As `Instance.stop`, but the waiting is done here, so that the keeper's thread stays free for others."""
     keeper.do("stop", lambda: _ask_to_end(keeper))
-    try:
-        keeper.instance.wait(timeout)
-    except Timeout:
-        with contextlib.suppress(StateError):
+    if not _await_release(keeper, connection, timeout):
+        with contextlib.suppress(StateError):  # it has just ended
             keeper.do("stop", lambda: keeper.instance.kill(signal.SIGKILL))
-    _await_release(keeper, connection)
+        _await_release(keeper, connection)
     return keeper.exit()
 
 
