@@ -19,7 +19,7 @@ from isoscope.core.errors import BackendUnavailable, InputError
 from isoscope.core.lab import Lab
 from isoscope.core.plugins import choose, offers
 from isoscope.core.variant import Variant
-from isoscope.core.workload import Workload
+from isoscope.core.workload import Network, Workload
 
 #: The backend that runs nothing: what a trial on it takes is the cost of the harness itself.
 HARNESS = "null"
@@ -96,7 +96,7 @@ def _check(lab: Lab, variant: Variant) -> None:
     variant.backend_options(backend.options)
     own_terms = Workload().with_overrides(variant.options)
     if "network" not in variant.options:  # whether the workload's own suits the backend is for each trial to find
-        own_terms = replace(own_terms, network=min(backend.capabilities.networks))
+        own_terms = replace(own_terms, network=min(backend.capabilities.networks, default=Network.NONE))
     backend.capabilities.check(variant.backend, own_terms)
     if lacks := backend.lacks():
         raise BackendUnavailable(f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy)

@@ -1,1 +1,1 @@
-"""To be written."""
+"""Reports of a run."""

@@ -1,0 +1,135 @@
+"""The commands `compare` and `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from isoscope.core.cli.context import current_lab, json_option
+from isoscope.core.cli.output import print_json
+from isoscope.core.errors import InputError
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.run import Run
+    from isoscope.core.lab import Lab
+
+QUICK = 3  #: blocks
+BLOCKS = 10
+
+
+@click.command()
+@click.argument("workload", required=False)
+@click.option("-b", "--backend", "variants", metavar="VARIANT", multiple=True, help="Compare this variant (repeat).")
+@click.option("-m", "--benchmark", "benchmarks", metavar="NAME", multiple=True, help="Measure this (repeat).")
+@click.option("-n", "--blocks", type=int, metavar="N", help=f"Measure each variant N times (default: {BLOCKS}).")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of the order of trials (default: random).")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run, to be made.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with a run that was stopped.")
+@click.option("--quick", is_flag=True, help=f"Measure {QUICK} blocks: a look, without intervals.")
+@json_option
+def compare(
+    workload: str | None,
+    variants: tuple[str, ...],
+    benchmarks: tuple[str, ...],
+    blocks: int | None,
+    seed: int | None,
+    output: Path | None,
+    resume: Path | None,
+    quick: bool,
+    as_json: bool,
+) -> int:
+    """Measure variants side by side, in blocks of random order, and leave a run's folder with a report.
+
+    WORKLOAD is a registered name or a TOML file. Without arguments: start-up of `hello` on every backend that is ready
+    here. Stopped by Ctrl-C, what was measured is kept, the status is 130, and --resume goes on.
+    """
+    if quick and blocks is not None:
+        raise InputError("--quick and -n both set the number of blocks", hint="leave one of them out")
+    blocks = QUICK if quick else blocks
+    if resume is None:
+        request = {
+            "backends": variants,
+            "benchmarks": benchmarks or ("startup",),
+            "blocks": BLOCKS if blocks is None else blocks,
+            "seed": seed,
+            "directory": output,
+        }
+    else:
+        asked = {"workload": workload, "variants": variants, "benchmarks": benchmarks, "blocks": blocks, "seed": seed}
+        _refuse_other_terms(resume, {**asked, "-o": output})
+        request, workload = {"directory": resume, "resume": True, "backends": _variants(resume)}, None
+    return _measure(current_lab(), workload, request, as_json=as_json)
+
+
+def _measure(lab: Lab, workload: str | None, request: dict[str, Any], *, as_json: bool) -> int:
+    from isoscope.benchmarks.display import display
+    from isoscope.benchmarks.interrupts import Interrupted
+
+    stopped: Interrupted | None = None
+    with display() as progress:
+        try:
+            run = lab.compare(workload, progress=progress, **request)
+        except Interrupted as signal:
+            if signal.run is None:
+                raise
+            stopped, run = signal, signal.run
+    _show(run, as_json=as_json)
+    if stopped is not None:
+        click.echo(f"stopped; go on with: isoscope compare --resume {run.directory}", err=True)
+        return 128 + stopped.signal_number
+    return 1 if run.failed else 0
+
+
+def _show(run: Run, *, as_json: bool) -> None:
+    from isoscope.benchmarks.table import print_summary
+
+    if as_json:
+        print_json(run.results.as_dict())
+    else:
+        print_summary(run.results)
+        click.echo(f"report: {run.directory / 'report.html'}")
+
+
+def _variants(directory: Path) -> tuple[str, ...]:
+    from isoscope.benchmarks.run import Run
+
+    return Run.load(directory).terms.variants
+
+
+def _refuse_other_terms(directory: Path, asked: dict[str, Any]) -> None:
+    """A run goes on under its own terms: what is asked beside `--resume` must be the same."""
+    from isoscope.benchmarks.run import Run
+
+    terms = Run.load(directory).terms
+    own = {
+        "workload": tuple({subject.workload.name for subject in terms.subjects}),
+        "variants": terms.variants,
+        "benchmarks": tuple(subject.benchmark for subject in terms.subjects),
+        "blocks": terms.blocks,
+        "seed": terms.seed,
+    }
+    for name, value in asked.items():
+        if name == "workload" and value is not None:
+            value = (Path(value).stem if value.endswith(".toml") else value,)
+        if value not in (None, (), own.get(name)):
+            raise InputError(
+                f"the run in {directory} has other {name} than asked for: {_words(own.get(name, directory))}",
+                hint=f"go on under its own terms: isoscope compare --resume {directory}",
+            )
+
+
+def _words(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--format", "form", default="html", show_default=True, metavar="NAME", help="Which report to write.")
+@json_option
+def report(directory: Path, form: str, as_json: bool) -> None:
+    """Write the report of a run again, with its summary and its plots, from its trials."""
+    from isoscope.benchmarks.compare import derive
+
+    _show(derive(current_lab(), directory, form), as_json=as_json)

@@ -1,0 +1,33 @@
+"""Values of metrics as people read them."""
+
+from __future__ import annotations
+
+from isoscope.benchmarks.statistics import Interval
+from isoscope.core.units import format_duration, format_size
+
+MISSING = "–"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A value with its unit: `3.2 ms`, `1.5 GiB/s`, `420 /s`; a dash for a missing one."""
+    if value is None:
+        return MISSING
+    if unit == "ns":
+        return format_duration(value)
+    if unit == "B":
+        return format_size(value)
+    if unit == "B/s":
+        return f"{format_size(value)}/s"
+    return f"{number(value)} /s" if unit == "1/s" else number(value)
+
+
+def number(value: float) -> str:
+    """Three significant digits, and every digit of a whole number: `0.0123`, `1.00`, `12.3`, `1234`."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
+def interval(found: Interval) -> str:
+    """`[0.98, 1.12]`, or nothing when there is none."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"[{number(found.low)}, {number(found.high)}]"

@@ -1,0 +1,111 @@
+"""Figures: SVG drawn by matplotlib, legible on a light and on a dark page, and the same bytes for the same trials."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+#: Okabe and Ito's colours, which the colour-blind tell apart, those first that stand out on white and on black alike.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
+
+#: Stands for the page's own text colour; no figure has it for anything else.
+INK = "#010203"
+
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
+    "svg.hashsalt": "isoscope",  # ids are the same each time
+    "text.parse_math": False,  # a dollar sign in a stranger's name is a dollar sign
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "hatch.color": INK,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.frameon": False,
+}
+
+#: What a figure needs when it stands alone, outside the report.
+_ALONE = (
+    "<style>svg{color:#1c1e21;background:#fff;font-family:system-ui,sans-serif}"
+    "@media(prefers-color-scheme:dark){svg{color:#e4e6e9;background:#15171a}}</style>"
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One plot of a report."""
+
+    name: str  #: of its file in `plots/`
+    title: str
+    alternative: str  #: what it shows, in words, for whoever cannot see it
+    caption: str  #: how to read it
+    svg: str  #: an `svg` element
+
+    def alone(self) -> str:
+        """The contents of an SVG file."""
+        head, _, body = self.svg.partition(">")
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>{_ALONE}{body}\n'
+
+
+@contextmanager
+def canvas(width: float, height: float) -> Iterator[Canvas]:
+    """An empty figure of that many inches in the reports' style."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield Canvas(figsize=(width, height), layout="constrained")
+
+
+def figure(drawn: Canvas, *, name: str, title: str, alternative: str, caption: str) -> Figure:
+    """The finished figure. To be called while its canvas is open."""
+    buffer = io.StringIO()
+    drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = svg.replace(INK, "currentColor")
+    # ids are unique within a figure; in a report there are several
+    svg = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"<svg\b([^>]*)>", lambda match: _opening(match[1], alternative), svg, count=1)
+    return Figure(name, title, alternative, caption, svg)
+
+
+def _opening(attributes: str, alternative: str) -> str:
+    """The opening tag with a text alternative, and without an outline of text that has no fill of its own."""
+    return f'<svg role="img" aria-label="{escape(alternative)}" fill="currentColor"{attributes}>'
+
+
+def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line for each name, so that no two differ by colour alone."""
+    return {
+        name: {
+            "color": COLOURS[place % len(COLOURS)],
+            "marker": MARKERS[place % len(MARKERS)],
+            "linestyle": LINES[(place + place // len(LINES)) % len(LINES)],
+        }
+        for place, name in enumerate(names)
+    }
+
+
+def clean(text: str) -> str:
+    """A name as a figure can hold it: XML has no control characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

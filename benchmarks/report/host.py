@@ -1,0 +1,67 @@
+"""The host's facts as a report tells them: what bears on the figures, and nothing that names the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from isoscope.core.units import format_size
+
+
+def host_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of each fact; what the run does not know is left out."""
+    if not environment:
+        return []
+    host, cpu, memory = environment["host"], environment["cpu"], environment["memory"]
+    before, after = environment["before"], environment["after"] or {}
+    facts = {
+        "CPU": _of(host, "cpu", "model"),
+        "hardware threads": _of(host, "cpu", "logical"),
+        "SMT": _smt(host),
+        "frequency governor": ", ".join(cpu["governor"]) or "not exposed",
+        "turbo": {True: "on", False: "off", None: "not exposed"}[cpu["turbo"]],
+        "mitigations": _mitigations(cpu["mitigations"]),
+        "virtual machine itself": _yes(_of(host, "virtualized", "nested")),
+        "memory": _size(_of(host, "memory", "total")),
+        "transparent huge pages": memory["transparent_hugepages"],
+        "KSM": {"0": "off", "1": "on"}.get(memory["ksm"], memory["ksm"]),
+        "distribution": _of(host, "distribution", "name"),
+        "KVM": _of(host, "kvm", "status"),
+        "why": _of(host, "kvm", "reason"),
+        "cgroups": _of(host, "cgroups", "layout"),
+        "file system of the state directory": environment["home_filesystem"],
+        **{f"{name}": text or "absent" for name, text in environment["versions"].items()},
+        "load before": _load(before),
+        "load after": _load(after),
+        "memory available before": _size(before.get("memory_available")),
+        "memory available after": _size(after.get("memory_available")),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value not in (None, "")]
+
+
+def _of(data: Any, *path: str) -> Any:
+    for name in path:
+        data = data.get(name) if isinstance(data, Mapping) else None
+    return data
+
+
+def _smt(host: dict[str, Any]) -> str | None:
+    cores, logical = _of(host, "cpu", "cores"), _of(host, "cpu", "logical")
+    return _yes(logical > cores) if cores and logical else None
+
+
+def _mitigations(found: dict[str, str | None]) -> str:
+    """Those that cost something: what is not affected is not told."""
+    return "; ".join(f"{name}: {text}" for name, text in found.items() if text and text != "Not affected")
+
+
+def _yes(value: bool | None) -> str | None:
+    return {True: "yes", False: "no", None: None}[value]
+
+
+def _size(value: int | None) -> str | None:
+    return None if value is None else format_size(value)
+
+
+def _load(moment: dict[str, Any]) -> str | None:
+    return " ".join(f"{value:.2f}" for value in moment["load"]) if "load" in moment else None
