@@ -96,13 +96,14 @@ def _understood(error: BaseException) -> IsoscopeError:
 
 
 def _wrong_usage(error: click.UsageError) -> InputError:
-    message = error.format_message()
     where = error.ctx.command_path if error.ctx else "isoscope"
-    hint = f"{where} --help shows the usage"
-    # click words its suggestions as a second sentence: they are what can be acted on, so they are the hint.
-    first, mark, suggestion = message.partition(" Did you mean ")
-    if mark:
-        message, hint = first, f"did you mean {suggestion}"
+    if isinstance(
+        error, getattr(click.exceptions, "NoArgsIsHelpError", ())
+    ):  # click 8.2; its message is all of the help
+        return InputError(f"{where} needs a command", hint=f"{where} --help lists them")
+    near = getattr(error, "possibilities", None)
+    message = error.message if near else error.format_message()
+    hint = f"did you mean {' or '.join(near)}?" if near else f"{where} --help shows the usage"
     return InputError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -80,8 +81,19 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     session = Session(debug="--debug" in arguments[:1])
     try:
-        result = cli.main(arguments, prog_name="isoscope", standalone_mode=False, obj=session)
+        result = _run(arguments, session)
         sys.stdout.flush()
     except BaseException as error:  # the one place where every failure becomes a line and a status
         return report(error, session, arguments)
     return result if isinstance(result, int) else 0
+
+
+def _run(arguments: list[str], session: Session) -> Any:
+    """What `click.Command.main` does, but for errors, which it would tell in its own way."""
+    if "_ISOSCOPE_COMPLETE" in os.environ:  # the shell asks for completions
+        return cli.main(arguments, prog_name="isoscope")
+    try:
+        with cli.make_context("isoscope", arguments or ["--help"], obj=session) as context:
+            return cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code

@@ -1,0 +1,78 @@
+"""The console script as users start it, and a terminal to start it on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(sys.executable).with_name("isoscope")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def isoscope(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `isoscope` to its end with nothing on standard input; keywords are those of subprocess.run."""
+    defaults = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 120}
+    return subprocess.run([SCRIPT, *arguments], **{**defaults, **options})
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    """Start `isoscope` and go on; to be used as a context manager."""
+    defaults = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([SCRIPT, *arguments], **{**defaults, **options})
+
+
+def done(*arguments: str | Path, **options: Any) -> str:
+    """Run `isoscope`, which must succeed and say nothing on standard error. Returns its output."""
+    ended = isoscope(*arguments, **options)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended
+    return ended.stdout
+
+
+def listed(*arguments: str) -> list[dict[str, Any]]:
+    """What a listing prints with `--json`."""
+    found: list[dict[str, Any]] = json.loads(done(*arguments, "--json"))
+    return found
+
+
+def status(name: str) -> str:
+    """The status that `ps -a` shows of an instance; `none` when it shows none."""
+    found = [row["status"] for row in listed("ps", "-a") if row["name"] == name]
+    return str(found[0]) if found else "none"
+
+
+def refused(ended: subprocess.CompletedProcess[str], expected_status: int) -> tuple[str, str]:
+    """The message and the hint of a command that must have failed, with that status and in two lines."""
+    assert ended.returncode == expected_status, ended
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 2, ended.stderr
+    assert lines[0].startswith("error: "), ended.stderr
+    assert lines[1].startswith("hint: "), ended.stderr
+    return lines[0].removeprefix("error: "), lines[1].removeprefix("hint: ")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install a plugin of that source text, for the commands that the test starts."""
+
+    def install(source: str) -> None:
+        (tmp_path / "strange.py").write_text(source)
+        metadata = tmp_path / "strange-1.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n")
+        (metadata / "entry_points.txt").write_text("[isoscope]\nstrange = strange\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return install
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment with changes."""
+    return {**os.environ, **changes}
