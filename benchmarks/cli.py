@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ BLOCKS = 10
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with a run that was stopped.")
 @click.option("--quick", is_flag=True, help=f"Measure {QUICK} blocks: a look, without intervals.")
 @json_option
-def compare(
+def compare(  # noqa: PLR0917 -- click's parameters
     workload: str | None,
     variants: tuple[str, ...],
     benchmarks: tuple[str, ...],
@@ -110,9 +109,9 @@ def _refuse_other_terms(directory: Path, asked: dict[str, Any]) -> None:
         "blocks": terms.blocks,
         "seed": terms.seed,
     }
+    if asked["workload"] is not None:
+        asked["workload"] = (asked["workload"].rpartition("/")[2].removesuffix(".toml"),)
     for name, value in asked.items():
-        if name == "workload" and value is not None:
-            value = (Path(value).stem if value.endswith(".toml") else value,)
         if value not in (None, (), own.get(name)):
             raise InputError(
                 f"the run in {directory} has other {name} than asked for: {_words(own.get(name, directory))}",

@@ -25,7 +25,7 @@ def compare(lab: Lab, comparison: Comparison) -> Run:
     Everything that can be refused is refused before anything is measured: InputError, NotFound, Unsupported or
     BackendUnavailable. A signal stops the measuring; what is done is summarized all the same, and `Interrupted` raised.
     """
-    progress = comparison.progress or (lambda event: None)
+    progress = comparison.progress or (lambda _: None)
     stopped = (_go_on if comparison.resume else _begin)(lab, comparison, progress)
     progress({"event": "summary"})
     run = derive(lab, comparison.directory)
@@ -48,18 +48,18 @@ def _begin(lab: Lab, comparison: Comparison, progress: Progress) -> Interrupted 
     terms = agree(lab, comparison, progress)
     with closing(TrialsFile.new(comparison.directory)) as file:
         write_json(comparison.directory / MANIFEST, terms.as_dict())
-        return _measure(lab, terms, file, [], comparison.directory, progress)
+        return _measure(lab, comparison.directory, terms, file, done=[], progress=progress)
 
 
 def _go_on(lab: Lab, comparison: Comparison, progress: Progress) -> Interrupted | None:
     terms = agreed(lab, comparison.directory, progress)
     file, done = TrialsFile.resume(comparison.directory)
     with closing(file):
-        return _measure(lab, terms, file, done, comparison.directory, progress)
+        return _measure(lab, comparison.directory, terms, file, done=done, progress=progress)
 
 
 def _measure(
-    lab: Lab, terms: Terms, file: TrialsFile, done: list[Row], directory: Path, progress: Progress
+    lab: Lab, directory: Path, terms: Terms, file: TrialsFile, *, done: list[Row], progress: Progress
 ) -> Interrupted | None:
     """Make the trials that are left. Returns what stopped them, if anything did."""
     made = {row["trial"] for row in done}
@@ -73,7 +73,7 @@ def _measure(
     stopped = None
     with Interrupts() as interrupts:
         try:
-            Harness(lab, terms, benchmarks, file, interrupts, progress).run(left, made=len(made))
+            Harness(lab, terms, benchmarks, file, interrupts=interrupts, progress=progress).run(left, made=len(made))
         except Interrupted as signal:
             stopped = signal
     for sentence in host.end():
@@ -88,8 +88,17 @@ class _Environment:
         self._lab = lab
         self._path = directory / ENVIRONMENT
         known = read_json(self._path) if self._path.exists() else {}
-        earlier = [*known.get("earlier", []), {key: known[key] for key in ("before", "after", "notes")}] if known else []
-        self._data = {"schema": 1, **environment.facts(lab), "before": {}, "after": None, "notes": [], "earlier": earlier}
+        earlier = (
+            [*known.get("earlier", []), {key: known[key] for key in ("before", "after", "notes")}] if known else []
+        )
+        self._data = {
+            "schema": 1,
+            **environment.facts(lab),
+            "before": {},
+            "after": None,
+            "notes": [],
+            "earlier": earlier,
+        }
 
     def begin(self) -> list[str]:
         """Write down the host before the trials. Returns what may disturb them."""

@@ -43,6 +43,7 @@ class Harness:
         terms: Terms,
         benchmarks: Mapping[str, Benchmark],
         file: TrialsFile,
+        *,
         interrupts: Interrupts,
         progress: Progress,
     ) -> None:
@@ -148,7 +149,7 @@ class Harness:
 
 @contextmanager
 def _settled_heap() -> Iterator[None]:
-    """Take what lives already out of the collector's sight: a collection between two trials then costs next to nothing."""
+    """Hide what lives already from the collector: a collection between two trials then costs next to nothing."""
     gc.collect()
     gc.freeze()
     try:

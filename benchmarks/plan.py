@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -29,7 +29,7 @@ def shuffled(variants: Sequence[str], *, seed: int, benchmark: str, block: int) 
     return sorted(variants, key=lambda variant: sha256(f"{seed}/{benchmark}/{block}/{variant}".encode()).digest())
 
 
-def plan(variants: dict[str, Sequence[str]], *, seed: int, blocks: int) -> list[Cell]:
+def plan(variants: Mapping[str, Sequence[str]], *, seed: int, blocks: int) -> list[Cell]:
     """Every trial in order, from the variants of each benchmark: each block holds every variant of every one once.
 
     A benchmark's variants stand next to each other, so that a comparison within a block is one of neighbours in time.

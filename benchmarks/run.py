@@ -95,8 +95,8 @@ class Run:
 
     def write(self) -> None:
         """Write `summary.json` and `trials.parquet` from the trials. Raises HostError."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
         write_json(self.directory / "summary.json", self.results.as_dict())
         frame = self.trials.drop(columns="accelerator")

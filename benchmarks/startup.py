@@ -30,6 +30,7 @@ class Startup(Benchmark):
     details: ClassVar[tuple[Metric, ...]] = tuple(phase(name) for name in PHASES)
 
     def measure(self, trial: Trial) -> Iterator[Value]:
+        """Ready, total and every phase of one instance. Raises WorkloadFailed for a status other than 0."""
         with trial.instance() as instance:
             instance.start()
             instance.wait_ready(trial.timeout)
@@ -46,6 +47,7 @@ class Startup(Benchmark):
             yield Value(phase(name), span, labels)
 
     def figures(self, run: Run) -> list[Figure]:
+        """Distributions and the phase stack."""
         from isoscope.benchmarks.report.startup import figures
 
         return figures(run)

@@ -42,10 +42,10 @@ class Interval:
     reason: str | None = None
 
 
-def percentiles(values: Floats) -> dict[str, float]:
+def percentiles(values: Floats) -> tuple[float, float, float]:
     """p50, p90 and p99 (type 7: linear between order statistics; of few values the high ones are near the greatest)."""
-    found = np.percentile(values, [50, 90, 99])
-    return dict(zip(("p50", "p90", "p99"), found.tolist(), strict=True))
+    p50, p90, p99 = np.percentile(values, [50, 90, 99])
+    return float(p50), float(p90), float(p99)
 
 
 def median_interval(blocks: Floats, rng: np.random.Generator) -> Interval:
@@ -90,7 +90,7 @@ def outliers(values: Floats) -> NDArray[np.bool_]:
     spread = np.median(distance)
     if spread == 0:
         return np.zeros(len(values), dtype=bool)
-    return 0.6745 * distance / spread > _OUTLYING
+    return np.asarray(0.6745 * distance / spread > _OUTLYING, dtype=np.bool_)
 
 
 def _bca(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng: np.random.Generator) -> Interval:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from isoscope.benchmarks import statistics
-from isoscope.benchmarks.metrics import END_OF_TRIAL, Metric
+from isoscope.benchmarks.metrics import END_OF_TRIAL, Direction, Metric
 from isoscope.benchmarks.metrics import metric as known_metric
 from isoscope.benchmarks.statistics import Floats, Interval
 from isoscope.benchmarks.terms import Subject, Terms
@@ -146,11 +146,13 @@ class _Summarizer:
         self._subject = subject
         self._frame = measured[measured["benchmark"] == subject.benchmark]
         bad = self._frame[self._frame["status"] == "failed"]
-        self._failed: dict[str, int] = bad.groupby("variant")["trial"].nunique().to_dict()
+        self._failed = {
+            str(variant): int(count) for variant, count in bad.groupby("variant")["trial"].nunique().items()
+        }
         self._hidden = subject.harness if subject.harness not in terms.variants else None
 
     def series(self) -> Iterator[Series]:
-        by_metric = dict(list(self._frame.groupby("metric", sort=False)))
+        by_metric = {str(name): rows for name, rows in self._frame.groupby("metric", sort=False)}
         for metric in self._metrics(list(by_metric)):
             rows = by_metric.get(metric.name, self._frame.iloc[:0])
             groups = self._groups(rows)
@@ -161,19 +163,30 @@ class _Summarizer:
     def _metrics(self, found: list[str]) -> list[Metric]:
         """The metrics in the order of the manifest, then those that it does not know: phases of strangers."""
         known = {m.name: m for m in (*self._subject.headline, *self._subject.details, END_OF_TRIAL)}
-        for name in found:
-            known.setdefault(name, known_metric(name))
+        known |= {name: self._unlisted(name) for name in found if name not in known}
         shown = {*found, *(m.name for m in self._subject.headline)}
         return [m for m in known.values() if m.name in shown]
 
+    def _unlisted(self, name: str) -> Metric:
+        try:
+            return known_metric(name)
+        except KeyError:
+            unit = self._frame.loc[self._frame["metric"] == name, "unit"].iloc[0]
+            return Metric(name, unit, Direction.LOWER, "The benchmark does not declare it.")
+
     def _groups(self, rows: pd.DataFrame) -> dict[_Key, pd.DataFrame]:
-        """The rows with a value, by variant, accelerator and dimensions, in the order of the terms."""
+        """The rows with a value, by variant, accelerator and dimensions: the baseline's first."""
         rows = rows[rows["status"] == "ok"]
-        keys: list[Any] = [rows["variant"], rows["accelerator"]]
-        for name in self._subject.dimensions:
-            keys.append(pd.Series([labels.get(name) for labels in rows["labels"]], index=rows.index, dtype=object))
-        found = dict(list(rows.groupby(keys, sort=False, dropna=False)))
-        order = {name: place for place, name in enumerate(self._terms.variants)}
+        dimensions = [[labels.get(name) for labels in rows["labels"]] for name in self._subject.dimensions]
+        keys = [
+            rows["variant"],
+            rows["accelerator"],
+            *(pd.Series(d, index=rows.index, dtype=object) for d in dimensions),
+        ]
+        found: dict[Any, pd.DataFrame] = {
+            _plain_key(key): group for key, group in rows.groupby(keys, sort=False, dropna=False)
+        }
+        order = {name: place for place, name in enumerate(dict.fromkeys([self._terms.baseline, *self._terms.variants]))}
         return dict(sorted(found.items(), key=lambda item: order.get(item[0][0], len(order))))
 
     def _baseline(self, key: _Key, groups: dict[_Key, pd.DataFrame]) -> pd.DataFrame | None:
@@ -185,18 +198,22 @@ class _Summarizer:
 
     def _one(self, metric: Metric, key: _Key, rows: pd.DataFrame, baseline: pd.DataFrame | None) -> Series:
         values = rows["value"].to_numpy(dtype=np.float64)
+        p50, p90, p99 = statistics.percentiles(values)
         blocks = _by_block(rows)
+        by_block: Floats = np.asarray(blocks, dtype=np.float64)
         rng = self._rng(metric, key)
         compared = baseline is not None and self._role(metric, key[0]) != "harness"
         return Series(
             **self._about(metric, key),
             blocks=len(blocks),
             values=len(values),
-            **statistics.percentiles(values),
+            p50=p50,
+            p90=p90,
+            p99=p99,
             mean=float(values.mean()),
             least=float(values.min()),
             greatest=float(values.max()),
-            median_interval=statistics.median_interval(blocks.to_numpy(), rng),
+            median_interval=statistics.median_interval(by_block, rng),
             outliers=tuple(rows["trial"].to_numpy()[statistics.outliers(values)].tolist()),
             ratio=self._ratio(blocks, _by_block(baseline), rng) if baseline is not None and compared else None,
             reason=None,
@@ -224,7 +241,12 @@ class _Summarizer:
                 **self._about(metric, (variant, "")),
                 blocks=0,
                 values=0,
-                **dict.fromkeys(("p50", "p90", "p99", "mean", "least", "greatest")),
+                p50=None,
+                p90=None,
+                p99=None,
+                mean=None,
+                least=None,
+                greatest=None,
                 median_interval=_NO_INTERVAL,
                 outliers=(),
                 ratio=None,
@@ -238,7 +260,9 @@ class _Summarizer:
             "role": self._role(metric, key[0]),
             "variant": key[0],
             "accelerator": key[1],
-            "labels": dict(zip(self._subject.dimensions, key[2:], strict=False)),
+            "labels": {
+                name: value for name, value in zip(self._subject.dimensions, key[2:], strict=False) if value is not None
+            },
             "failed": self._failed.get(key[0], 0),
         }
 
@@ -252,6 +276,11 @@ class _Summarizer:
         name = "/".join(map(str, (self._subject.benchmark, metric.name, *key)))
         digest = sha256(name.encode()).digest()[:8]
         return np.random.default_rng([self._terms.seed, int.from_bytes(digest, "big")])
+
+
+def _plain_key(key: Any) -> _Key:
+    """A group's key with None where a value lacks the label: pandas makes it NaN, which does not equal itself."""
+    return tuple(None if part != part else part for part in key)  # noqa: PLR0124
 
 
 def _by_block(rows: pd.DataFrame) -> pd.Series[float]:
@@ -270,7 +299,7 @@ def _failures(frame: pd.DataFrame) -> Iterator[Failure]:
     keys = ["benchmark", "variant", "status", "reason"]
     for (benchmark, variant, status, reason), rows in bad.groupby(keys, sort=False, dropna=False):
         warmups = int(rows["warmup"].sum())
-        yield Failure(benchmark, variant, status, reason or "", len(rows) - warmups, warmups)
+        yield Failure(str(benchmark), str(variant), str(status), str(reason), len(rows) - warmups, warmups)
 
 
 def _proofs(terms: Terms, frame: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:

@@ -77,7 +77,9 @@ def _harness(summary: Summary) -> Iterator[str]:
     """What a trial costs that runs nothing."""
     for subject in summary.terms.subjects:
         found = {
-            one.metric.name: one for one in summary.of(subject.benchmark, role="harness") if one.variant == subject.harness
+            one.metric.name: one
+            for one in summary.of(subject.benchmark, role="harness")
+            if one.variant == subject.harness
         }
         if (trial := found.get(END_OF_TRIAL.name)) and trial.p50 is not None:
             inside = [

@@ -70,7 +70,7 @@ def lines(path: Path) -> Iterator[Line]:
         try:
             row = json.loads(line)
             if not line.endswith(b"\n") or not isinstance(row, dict) or row.keys() < set(FIELDS):
-                raise ValueError("it lacks fields")  # noqa: TRY301
+                raise ValueError("it lacks fields")
         except ValueError as error:
             if end == len(data):
                 return
@@ -91,7 +91,8 @@ class TrialsFile:
         except BlockingIOError:
             os.close(fd)
             raise InputError(
-                f"another isoscope is measuring into {path.parent}", hint="wait for it, or choose another folder with -o"
+                f"another isoscope is measuring into {path.parent}",
+                hint="wait for it, or choose another folder with -o",
             ) from None
 
     @classmethod
@@ -143,7 +144,7 @@ class TrialsFile:
         try:
             written = os.write(self._fd, data)
         except OSError as error:
-            raise self._unwritten(error.strerror) from error
+            raise self._unwritten(error.strerror or str(error)) from error
         if written < len(data):
             raise self._unwritten("no space left on device")
 

@@ -1,4 +1,4 @@
-"""What a reader must know before any figure: which accelerator the virtual machines ran on, and which clock was read."""
+"""What a reader must know before any figure: the accelerator of the virtual machines, and the clock."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _STYLE = {
     "ytick.color": INK,
     "hatch.color": INK,
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,

@@ -91,11 +91,25 @@ def _section(summary: Summary, subject: Subject, figures: list[Figure]) -> dict[
     return {
         "subject": subject,
         "headline": headline,
+        "sentences": [_sentence(one) for _, several in headline for one in several if one.values],
         "reasons": _reasons([one for _, several in headline for one in several]),
         "details": summary.of(subject.benchmark, role="detail"),
         "figures": figures,
         "harness": harness,
     }
+
+
+def _sentence(one: Series) -> str:
+    """A series in words."""
+    words = f"{one.name}: {one.metric.name} {quantity(one.p50, one.metric.unit)} (p50)"
+    if one.ratio is None or one.ratio.value is None:
+        return words
+    words += f", {number(one.ratio.value)} times that of {one.ratio.to}"
+    low, high = one.ratio.interval.low, one.ratio.interval.high
+    if low is None or high is None:
+        return words
+    sure = "" if low > 1 or high < 1 else "; the interval holds 1: no difference was shown"
+    return f"{words}, 95 % interval {interval(one.ratio.interval)}{sure}"
 
 
 def _reasons(series: list[Series]) -> list[str]:

@@ -10,12 +10,17 @@ from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure
 from isoscope.core.units import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from isoscope.benchmarks.run import Run
     from isoscope.benchmarks.summary import Series
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+    from matplotlib.patches import Patch
 
-_WIDTH = 7.2  # inches; the report scales it to the page
+_WIDTH = 7.6  # inches; the report scales it to the page
 
 #: Fill and hatch of each phase. Container and VM share hues that never stand in one bar.
 _FILLS = {
@@ -76,7 +81,7 @@ def _ecdf(run: Run, metric: Metric) -> Figure | None:
         axes.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 1], ["0", "25 %", "50 %", "75 %", "90 %", "100 %"])
         axes.set_ylabel("trials that took at most so long")
         axes.set_xlabel(f"{metric.name} (logarithmic)")
-        drawn.legend(loc="outside upper left", ncols=2)
+        _legend(drawn, axes.get_legend_handles_labels()[0])
         words = "; ".join(
             f"{one.name}: half within {format_duration(one.p50 or 0)}, 90 % within {format_duration(one.p90 or 0)}"
             for one in found
@@ -127,8 +132,8 @@ def _phases(run: Run) -> Figure | None:
             )
             _bar(share, row, np.append(0, ends) / total * 100, ends.index, fills)
             _inscribe(share, row, ends, fills)
-        _time_axis(absolute)
         absolute.set_xlim(left, max(float(ends.iloc[-1]) for ends in moments.values()) * 4)
+        _time_axis(absolute)
         absolute.set_xlabel("time since start() (logarithmic: later phases look shorter than they are)")
         share.set_xlim(0, 100)
         share.set_xlabel("share of startup.ready, %")
@@ -137,7 +142,7 @@ def _phases(run: Run) -> Figure | None:
             axes.invert_yaxis()
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0)
-        _legend(drawn, fills)
+        _legend(drawn, _patches(fills))
         return figure(
             drawn,
             name="startup-phases",
@@ -153,9 +158,7 @@ def _phases(run: Run) -> Figure | None:
 def _bar(axes: Axes, row: int, edges: Any, phases: Any, fills: dict[str, tuple[str, str]]) -> None:
     for phase, start, end in zip(phases, edges, edges[1:], strict=False):
         colour, hatch = fills[phase]
-        axes.barh(
-            row, end - start, left=start, height=0.62, color=colour, hatch=hatch, edgecolor=INK, linewidth=0.5
-        )
+        axes.barh(row, end - start, left=start, height=0.62, color=colour, hatch=hatch, edgecolor=INK, linewidth=0.5)
 
 
 def _inscribe(axes: Axes, row: int, ends: pd.Series[float], fills: dict[str, tuple[str, str]]) -> None:
@@ -171,8 +174,9 @@ def _inscribe(axes: Axes, row: int, ends: pd.Series[float], fills: dict[str, tup
                 f"{clean(str(phase))}\n{format_duration(end - before)}",
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=7.5,
                 color="#ffffff" if dark else "#111111",
+                bbox={"facecolor": fills[str(phase)][0], "edgecolor": "none", "pad": 1},  # above the hatch
             )
         before = end
 
@@ -181,25 +185,28 @@ def _fills(phases: list[str]) -> dict[str, tuple[str, str]]:
     """The look of every phase that occurs, ours in the order of the registry, then those of strangers."""
     found = dict.fromkeys([*(name for name in PHASES if name in phases), *phases])
     others = [name for name in found if name not in _FILLS]
-    return {
-        name: _FILLS.get(name) or _OTHERS[others.index(name) % len(_OTHERS)] for name in found
-    }
+    return {name: _FILLS.get(name) or _OTHERS[others.index(name) % len(_OTHERS)] for name in found}
 
 
-def _legend(drawn: Any, fills: dict[str, tuple[str, str]]) -> None:
+def _patches(fills: dict[str, tuple[str, str]]) -> list[Patch]:
     from matplotlib.patches import Patch
 
-    handles = [
+    return [
         Patch(facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=0.5, label=clean(phase))
         for phase, (colour, hatch) in fills.items()
     ]
-    drawn.legend(handles=handles, loc="outside upper left", ncols=min(6, len(handles)))
+
+
+def _legend(drawn: Canvas, handles: Sequence[Artist]) -> None:
+    """Above the axes, in as many columns as the longest name leaves room for."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    drawn.legend(handles=handles, loc="outside upper left", ncols=max(1, min(6, 80 // (longest + 6))))
 
 
 def _words(moments: dict[str, pd.Series[float]]) -> str:
     sentences = []
     for name, ends in moments.items():
-        spans = np.diff(ends.to_numpy(), prepend=0.0)
+        spans = np.diff(ends.to_numpy(), prepend=0.0).tolist()
         parts = ", ".join(f"{phase} {format_duration(span)}" for phase, span in zip(ends.index, spans, strict=True))
         sentences.append(f"{name}: {parts}.")
     return " ".join(sentences)
@@ -209,7 +216,9 @@ def _time_axis(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0,)))
+    low, high = axes.get_xlim()
+    few = high / low < 50
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_duration(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)

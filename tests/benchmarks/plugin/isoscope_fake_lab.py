@@ -10,6 +10,7 @@ import threading
 import time
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 from isoscope.benchmarks import Benchmark, Direction, Metric, Value
 from isoscope.core import Capabilities, Network, hookimpl
@@ -24,7 +25,7 @@ LIVE: set[str] = set()  # instances created and not deleted, by mark
 class FakeInstance(Instance):
     phases = ("exec", "ready")
     pace = 0.0002
-    labels: dict[str, str] = {}
+    labels = MappingProxyType({})
 
     def __init__(self, launch, number):
         super().__init__(launch)
@@ -72,7 +73,7 @@ class FakeContainer(FakeInstance):
 class FakeVm(FakeInstance):
     phases = ("define", "vmm", "kernel", "init", "exec", "ready")
     pace = 0.0006
-    labels = {"accelerator": "tcg"}
+    labels = MappingProxyType({"accelerator": "tcg"})
 
 
 class FakeBackend(Backend):
@@ -96,7 +97,9 @@ class FakeBackend(Backend):
 class FakeContainerBackend(FakeBackend):
     name = "container"
     instance = FakeContainer
-    capabilities = Capabilities(networks=frozenset({Network.NONE, Network.HOST}), limits=frozenset({"memory"}), exec=True)
+    capabilities = Capabilities(
+        networks=frozenset({Network.NONE, Network.HOST}), limits=frozenset({"memory"}), exec=True
+    )
 
 
 class FakeVmBackend(FakeBackend):
