@@ -9,9 +9,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "frames.h"
@@ -235,6 +235,19 @@ static void signal_task(struct task *task, const char *payload, size_t length)
 	kill(task->child.pid, number);
 }
 
+static void resize(struct task *task, const char *payload, size_t length)
+{
+	struct winsize size = {0};
+	uint16_t rows_columns[2];
+
+	if (length != sizeof rows_columns || !task->terminal || task->child.output < 0)
+		return;
+	memcpy(rows_columns, payload, sizeof rows_columns);
+	size.ws_row = rows_columns[0];
+	size.ws_col = rows_columns[1];
+	ioctl(task->child.output, TIOCSWINSZ, &size);
+}
+
 static void obey(const struct header *header, char *payload)
 {
 	struct task *task = header->stream == 0 ? NULL : find_task(header->stream);
@@ -255,6 +268,10 @@ static void obey(const struct header *header, char *payload)
 	case SIGNAL:
 		if (task != NULL)
 			signal_task(task, payload, header->length);
+		break;
+	case WINSIZE:
+		if (task != NULL)
+			resize(task, payload, header->length);
 		break;
 	case USAGE:
 		count = limits_tasks();

@@ -23,7 +23,8 @@ enum {
 	STDIN = 3,     /* bytes for the task's standard input, never more than it has credit for; none: end of file */
 	SIGNAL = 4,    /* int32 number */
 	USAGE = 5,     /* asks for a USAGE_REPLY */
-	POWEROFF = 6,
+	WINSIZE = 6,   /* uint16 rows, uint16 columns of the task's terminal */
+	POWEROFF = 7,
 
 	/* From the guest. */
 	HELLO = 16,       /* text: what the guest is */
