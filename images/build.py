@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from isoscope.images.apt import Package, contents, download
 from isoscope.images.bytecode import compile_python
 from isoscope.images.layout import Layout
-from isoscope.images.limits import LIMITS
 from isoscope.images.locks import making
 from isoscope.images.oci import CONFIG, LAYER, MANIFEST, Descriptor, host_architecture, to_json
 from isoscope.images.recipes import Recipe
@@ -53,7 +52,7 @@ def _fill(tree: Tree, recipe: Recipe, packages: list[Package]) -> None:
     for package in packages:
         with contents(package) as stream:
             what = f"package {package.name}"
-            for entry in entries(stream, what, LIMITS, LIMITS.layer_entries, LIMITS.layer_bytes):
+            for entry in entries(stream, what):
                 tree.unpack(entry, recipe.wants)
     for path, text in recipe.files.items():
         tree.file(path, text.removeprefix("\n").encode())

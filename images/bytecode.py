@@ -11,7 +11,6 @@ from pathlib import Path
 
 from isoscope.core.errors import HostError
 from isoscope.images.extract import extract
-from isoscope.images.limits import LIMITS
 from isoscope.images.tarstream import entries
 from isoscope.images.tree import Tree
 
@@ -40,7 +39,7 @@ def _materialise(tree: Tree, root: Path) -> None:
         tree.write(file, tree.newest())
     root.mkdir()
     with archive.open("rb") as file:
-        extract(entries(file, "image", LIMITS, LIMITS.layer_entries, LIMITS.layer_bytes), root, "image")
+        extract(entries(file, "image"), root, "image")
 
 
 def _compile(root: Path, program: str) -> None:

@@ -1,4 +1,4 @@
-"""The image store of a state directory: `HOME/images` in OCI image layout, and `HOME/layers`, where layers are unpacked.
+"""The image store of a state directory: `HOME/images` in OCI image layout, `HOME/layers` with the unpacked layers.
 
 This module is imported by every command that starts an instance: what only builds and loads need is imported there.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from isoscope.images.faults import host_errors
 from isoscope.images.layout import Layout
 from isoscope.images.locks import locked, making, sweep_making
 from isoscope.images.oci import REF_NAME, Config, Descriptor, Manifest, chain_ids
-from isoscope.images.recipes import Recipe, names as recipe_names
+from isoscope.images.recipes import Recipe
+from isoscope.images.recipes import names as recipe_names
 from isoscope.images.reference import is_digest_prefix, normalise
 from isoscope.images.transaction import directory_of, prepare, tidy, transaction
 
@@ -114,19 +116,20 @@ class Store:
             raise NotFound(f"there is no image {reference!r}", hint=f"there are: {', '.join(known)}")
         return entry
 
+    def by_name(self, reference: str) -> Descriptor | None:
+        """The index entry of that very name, if there is one. Raises InputError for what cannot name any image."""
+        try:
+            name = normalise(reference)
+        except InputError:
+            if is_digest_prefix(reference):
+                return None
+            raise
+        return next((entry for entry in self.layout.index() if _name_of(entry) == name), None)
+
     def _find(self, reference: str) -> Descriptor | None:
-        index = self.layout.index()
-        if not reference.startswith(("sha256:", "sha512:")):
-            try:
-                name = normalise(reference)
-            except InputError:
-                if not is_digest_prefix(reference):
-                    raise
-            else:
-                for entry in index:
-                    if _name_of(entry) == name:
-                        return entry
-        found = {entry.digest: entry for entry in index if _matches(entry.digest, reference)}
+        if (named := self.by_name(reference)) is not None:
+            return named
+        found = {entry.digest: entry for entry in self.layout.index() if _matches(entry.digest, reference)}
         if len(found) > 1:
             raise InputError(
                 f"{reference!r} is the start of {len(found)} digests", hint=f"such as {' and '.join(sorted(found)[:2])}"
@@ -180,9 +183,12 @@ class Store:
         return manifest.digest
 
     def _built(self, reference: str) -> Descriptor:
-        name = normalise(reference).removesuffix(":latest")
+        try:
+            name = normalise(reference).removesuffix(":latest")
+        except InputError:
+            name = ""
         if name not in recipe_names():
-            return self.find(reference)
+            return self.find(reference)  # which says what there is
         prepare(self.layout, self.layers)
         with host_errors("cannot build an image"), locked(self.layout.root / ".build.lock"):
             if (found := self._find(reference)) is None:  # no other process was faster
@@ -237,7 +243,7 @@ class Store:
         swept = [line for place in (self.layout.root, self.layers) for line in sweep_making(place)]
         return swept + sweep(self)
 
-    def _transaction(self, doing: str) -> Any:
+    def _transaction(self, doing: str) -> AbstractContextManager[Transaction]:
         prepare(self.layout, self.layers)
         return transaction(self.layout, self.layers, doing)
 

@@ -22,13 +22,15 @@ CHUNK = 1 << 18
 class Reader(Protocol):
     """What can be read from start to end."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
 
 
 class Writer(Protocol):
     """What can be written from start to end."""
 
-    def write(self, data: bytes, /) -> Any: ...
+    def write(self, data: bytes, /) -> Any:
+        """Write all of it."""
 
 
 class Hashed:
@@ -84,14 +86,13 @@ class Uncompressed:
     """The tar stream within a layer's blob: plain, gzip or zstd, told apart by its first bytes.
 
     The media type is not asked: producers err in it, and the digests decide in any case.
-    `read` raises ImageError for damaged data, for a compression bomb, and when `most` bytes are exceeded.
+    `read` raises ImageError for damaged data, for a compression bomb, and when there is more than `limits.bytes`.
     """
 
-    def __init__(self, raw: Hashed, what: str, limits: Limits, most: int) -> None:
+    def __init__(self, raw: Hashed, what: str, limits: Limits) -> None:
         self._raw = raw
         self._what = what
         self._limits = limits
-        self._most = most
         self._inner = _decompressor(raw)
         self.count = 0
 
@@ -111,9 +112,9 @@ class Uncompressed:
 
     def _check(self) -> None:
         limits = self._limits
-        if self.count > self._most:
+        if self.count > limits.bytes:
             raise ImageError(
-                f"{self._what} is endless: it has more than {format_size(self._most)}",
+                f"{self._what} is endless: it has more than {format_size(limits.bytes)}",
                 hint="no image of this size can be loaded",
             )
         if self.count > limits.ratio_floor and self.count > limits.ratio * self._raw.count:
@@ -127,6 +128,11 @@ class Uncompressed:
 def damaged(what: str, why: str) -> ImageError:
     """The error for data that is not what its producer wrote."""
     return ImageError(f"{what} is damaged: {why}", hint="get the image again")
+
+
+def compression(head: bytes) -> str:
+    """The suffix of the media type (layer.md) for a layer that starts with these (at least four) bytes."""
+    return "+gzip" if head.startswith(_GZIP) else "+zstd" if head.startswith(_ZSTD) else ""
 
 
 class _Prefixed(io.RawIOBase):
@@ -158,11 +164,12 @@ def _decompressor(raw: Reader) -> Reader:
     while len(head) < len(_ZSTD) and (more := raw.read(len(_ZSTD) - len(head))):
         head += more
     stream = _Prefixed(head, raw)
-    if head.startswith(_GZIP):
+    kind = compression(head)
+    if kind == "+gzip":
         return gzip.GzipFile(fileobj=io.BufferedReader(stream, CHUNK))
-    if head == _ZSTD:
+    if kind == "+zstd":
         import zstandard
 
         decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        return decompressor.stream_reader(stream, read_across_frames=True)
+        return decompressor.stream_reader(io.BufferedReader(stream, CHUNK), read_across_frames=True)
     return stream

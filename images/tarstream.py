@@ -5,10 +5,11 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from isoscope.core.errors import ImageError
 from isoscope.core.units import format_size
-from isoscope.images.limits import Limits
+from isoscope.images.limits import LIMITS, Limits
 from isoscope.images.streams import Reader, damaged
 
 #: What tarfile raises for input that it cannot make sense of, beside its own errors.
@@ -66,7 +67,7 @@ class _Strict(tarfile.TarInfo):
     """A header that is broken is an error, where tarfile would take it for the end of the archive."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(archive)
         except tarfile.HeaderError as error:
@@ -75,7 +76,7 @@ class _Strict(tarfile.TarInfo):
             raise ImageError(f"broken tar header: {error}") from error
 
 
-def entries(stream: Reader, what: str, limits: Limits, most_entries: int, most_bytes: int) -> Iterator[Entry]:
+def entries(stream: Reader, what: str, limits: Limits = LIMITS) -> Iterator[Entry]:
     """The entries of a plain tar stream, in its order. The stream is read to its very end.
 
     Raises ImageError, naming `what`, for a stream that is damaged, too long, or has an entry with a hostile path.
@@ -90,7 +91,7 @@ def entries(stream: Reader, what: str, limits: Limits, most_entries: int, most_b
             encoding="utf-8",
             errors="surrogateescape",
         ) as archive:
-            yield from _checked(archive, guarded, what, limits, most_entries, most_bytes)
+            yield from _checked(archive, guarded, what, limits)
     except tarfile.TarError as error:
         raise damaged(what, str(error)) from error
     except _NONSENSE as error:
@@ -99,27 +100,25 @@ def entries(stream: Reader, what: str, limits: Limits, most_entries: int, most_b
         if error.message.startswith("broken tar header"):
             raise damaged(what, error.message) from error
         raise
-    guarded.left = most_bytes
+    guarded.left = limits.bytes
     while guarded.read(1 << 18):  # what follows the end mark counts for the digest
         pass
 
 
-def _checked(
-    archive: tarfile.TarFile, guarded: _Allowance, what: str, limits: Limits, most_entries: int, most_bytes: int
-) -> Iterator[Entry]:
+def _checked(archive: tarfile.TarFile, guarded: _Allowance, what: str, limits: Limits) -> Iterator[Entry]:
     count = total = 0
     while (info := archive.next()) is not None:
-        archive.members.clear()  # else every header stays in memory
+        archive.members.clear()  # type: ignore[attr-defined]  # else every header stays in memory
         count += 1
         total += info.size
-        if count > most_entries:
+        if count > limits.entries:
             raise ImageError(
-                f"{what} has more than {most_entries:,} entries", hint="no image of this size can be loaded"
+                f"{what} has more than {limits.entries:,} entries", hint="no image of this size can be loaded"
             )
         parts = _parts(info.name, what, limits)
-        if info.size < 0 or total > most_bytes:
+        if info.size < 0 or total > limits.bytes:
             raise ImageError(
-                f"{what} is endless: with {'/'.join(parts)!r} it has more than {format_size(most_bytes)}",
+                f"{what} is endless: with {'/'.join(parts)!r} it has more than {format_size(limits.bytes)}",
                 hint="no image of this size can be loaded",
             )
         if info.issparse():

@@ -61,11 +61,11 @@ class Transaction:
     def _merged_index(self) -> list[Descriptor]:
         """The index with the new images; a name that another image had is the new one's now."""
         taken = {name for _, names in self._images for name in names}
-        index = []
-        for entry in self._store.index():
-            if entry.annotations.get(REF_NAME) in taken:
-                entry = replace(entry, annotations={})  # the image stays, for instances may run on it
-            index.append(entry)
+        index = [
+            # The image stays when it loses its name, for instances may run on it.
+            replace(entry, annotations={}) if entry.annotations.get(REF_NAME) in taken else entry
+            for entry in self._store.index()
+        ]
         for manifest, names in self._images:
             index += [replace(manifest, annotations={REF_NAME: name}) for name in names] or [manifest]
         return tidy(index)

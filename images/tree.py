@@ -93,7 +93,7 @@ class Tree:
     def write(self, stream: Writer, mtime: int) -> None:
         """The tree as a tar stream, sorted by path. Nothing in it is later than `mtime` (SOURCE_DATE_EPOCH)."""
         written: dict[int, str] = {}
-        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
             for path, node in sorted(self._with_parents()):
                 info = _header(path, node, mtime)
                 if node.type == tarfile.REGTYPE and id(node) in written:

@@ -14,7 +14,7 @@ from isoscope.images.tarstream import entries
 
 
 def unpack(
-    layout: Layout, layer: Descriptor, diff_id: str, into: Path, below: Sequence[Path], limits: Limits = LIMITS
+    layout: Layout, layer: Descriptor, diff_id: str, into: Path, below: Sequence[Path], *, limits: Limits = LIMITS
 ) -> None:
     """Apply a layer to the empty directory `into`. `below` are the layers under it, lowest first.
 
@@ -24,8 +24,8 @@ def unpack(
     what = f"layer {layer.digest}"
     with layout.open_blob(layer) as file:
         raw = Hashed(file, layer.digest.partition(":")[0])
-        plain = Hashed(Uncompressed(raw, what, limits, limits.layer_bytes), diff_id.partition(":")[0])
-        extract(entries(plain, what, limits, limits.layer_entries, limits.layer_bytes), into, what, below, limits)
+        plain = Hashed(Uncompressed(raw, what, limits), diff_id.partition(":")[0])
+        extract(entries(plain, what, limits), into, what, below, limits)
         raw.drain()
     if raw.digest != layer.digest:
         raise damaged(what, f"its digest is {raw.digest}")
