@@ -63,7 +63,7 @@ def test_every_package_is_asked_for_once(root: Path) -> None:
 def test_the_list_of_targets_is_whole(root: Path) -> None:
     makefile = (root / "Makefile").read_text()
     [phony] = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
-    shown = [line.split()[0] for line in run("make", "help", cwd=root).stdout.splitlines()]
+    shown = [line.split()[0] for line in run("make", "--no-print-directory", "help", cwd=root).stdout.splitlines()]
     assert shown == phony.split() == re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
 
 
