@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 ENVIRONMENT = "environment.json"
 
+_last: dict[str, Any] = {}
+
+
+def _state(directory: Path) -> list[Any]:
+    """What changes whenever a file from which a run is read does."""
+    found: list[Any] = [directory.absolute()]
+    for name in (MANIFEST, ENVIRONMENT, trials.FILE):
+        try:
+            status = (directory / name).stat()
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
+
 
 class Run:
     """Read lazily, and once: make a new one to see what a harness has added meanwhile."""
@@ -27,10 +41,17 @@ class Run:
 
     @classmethod
     def load(cls, directory: Path | str) -> Run:
-        """The run in a folder. Raises InputError when there is none, or its manifest or trials cannot be read."""
-        run = cls(Path(directory))
-        _ = run.terms
-        return run
+        """The run in a folder. Raises InputError when there is none, or its manifest cannot be read.
+
+        The last run that was loaded is remembered until one of its files changes: summary and report are two readers.
+        """
+        key = _state(Path(directory))
+        if _last.get("key") != key:
+            run = cls(Path(directory))
+            _ = run.terms
+            _last.update(key=key, run=run)
+        found: Run = _last["run"]
+        return found
 
     @cached_property
     def manifest(self) -> dict[str, Any]:

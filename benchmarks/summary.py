@@ -56,7 +56,7 @@ class Series:
     greatest: float | None
     median_interval: Interval
     outliers: tuple[int, ...]  #: trials whose value lies far out; they count like all others
-    ratio: Ratio | None  #: None for the baseline itself
+    ratio: Ratio | None  #: None for the baseline itself, and for what is no headline
     reason: str | None  #: why there is no value
 
     @property
@@ -85,6 +85,7 @@ class Summary:
     terms: Terms
     series: tuple[Series, ...]
     failures: tuple[Failure, ...]
+    baselines: dict[str, str]  #: by benchmark: the run's, or the first variant with values where that has none
     #: Variant to what its instances showed themselves to be: each label with the values that it had.
     proofs: dict[str, dict[str, list[Any]]]
     blocks_made: int  #: measured blocks in which every planned trial was made
@@ -106,7 +107,7 @@ class Summary:
             "blocks": self.terms.blocks,
             "blocks_made": self.blocks_made,
             "seed": self.terms.seed,
-            "baseline": self.terms.baseline,
+            "baselines": self.baselines,
             "variants": list(self.terms.variants),
             "not_run": [asdict(one) for one in self.terms.not_run],
             "series": [_plain(one) for one in self.series],
@@ -124,10 +125,11 @@ def summarize(run: Run) -> Summary:
     terms = run.terms
     frame = run.trials
     measured = frame[~frame["warmup"]]
-    series = [one for subject in terms.subjects for one in _Summarizer(terms, subject, measured).series()]
+    parts = [_Summarizer(terms, subject, measured) for subject in terms.subjects]
     return Summary(
         terms=terms,
-        series=tuple(series),
+        series=tuple(one for part in parts for one in part.series()),
+        baselines={subject.benchmark: part.baseline for subject, part in zip(terms.subjects, parts, strict=True)},
         failures=tuple(_failures(frame)),
         proofs=_proofs(terms, frame),
         blocks_made=_blocks_made(terms, measured),
@@ -150,6 +152,9 @@ class _Summarizer:
             str(variant): int(count) for variant, count in bad.groupby("variant")["trial"].nunique().items()
         }
         self._hidden = subject.harness if subject.harness not in terms.variants else None
+        made = set(self._frame.loc[self._frame["status"] == "ok", "variant"])
+        self._order = tuple(dict.fromkeys([terms.baseline, *terms.variants]))
+        self.baseline = next((variant for variant in self._order if variant in made), terms.baseline)
 
     def series(self) -> Iterator[Series]:
         by_metric = {str(name): rows for name, rows in self._frame.groupby("metric", sort=False)}
@@ -186,14 +191,14 @@ class _Summarizer:
         found: dict[Any, pd.DataFrame] = {
             _plain_key(key): group for key, group in rows.groupby(keys, sort=False, dropna=False)
         }
-        order = {name: place for place, name in enumerate(dict.fromkeys([self._terms.baseline, *self._terms.variants]))}
-        return dict(sorted(found.items(), key=lambda item: order.get(item[0][0], len(order))))
+        place = {name: place for place, name in enumerate(self._order)}
+        return dict(sorted(found.items(), key=lambda item: place.get(item[0][0], len(place))))
 
     def _baseline(self, key: _Key, groups: dict[_Key, pd.DataFrame]) -> pd.DataFrame | None:
         """What a series is compared with: the baseline under the same labels, on the same accelerator if it has one."""
-        if key[0] in (self._terms.baseline, self._hidden):
+        if key[0] in (self.baseline, self._hidden):
             return None
-        alike = {k[1]: rows for k, rows in groups.items() if k[0] == self._terms.baseline and k[2:] == key[2:]}
+        alike = {k[1]: rows for k, rows in groups.items() if k[0] == self.baseline and k[2:] == key[2:]}
         return alike.get(key[1], next(iter(alike.values()), None))
 
     def _one(self, metric: Metric, key: _Key, rows: pd.DataFrame, baseline: pd.DataFrame | None) -> Series:
@@ -202,7 +207,7 @@ class _Summarizer:
         blocks = _by_block(rows)
         by_block: Floats = np.asarray(blocks, dtype=np.float64)
         rng = self._rng(metric, key)
-        compared = baseline is not None and self._role(metric, key[0]) != "harness"
+        headline = self._role(metric, key[0]) == "headline"
         return Series(
             **self._about(metric, key),
             blocks=len(blocks),
@@ -215,7 +220,7 @@ class _Summarizer:
             greatest=float(values.max()),
             median_interval=statistics.median_interval(by_block, rng),
             outliers=tuple(rows["trial"].to_numpy()[statistics.outliers(values)].tolist()),
-            ratio=self._ratio(blocks, _by_block(baseline), rng) if baseline is not None and compared else None,
+            ratio=self._ratio(blocks, _by_block(baseline), rng) if baseline is not None and headline else None,
             reason=None,
         )
 
@@ -227,7 +232,7 @@ class _Summarizer:
         if len(pairs):
             interval = statistics.ratio_interval(ours, theirs, rng)
             value = float(np.median(ours) / np.median(theirs)) if np.median(theirs) else None
-        return Ratio(self._terms.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng))
+        return Ratio(self.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng))
 
     def _empty(self, metric: Metric, rows: pd.DataFrame, found: set[str]) -> Iterator[Series]:
         """A series without values for each variant that has none, so that none is missing in silence."""

@@ -27,17 +27,25 @@ def print_summary(summary: Summary) -> None:
 
 
 def _print_metric(summary: Summary, benchmark: str, metric: Metric) -> None:
+    baseline = summary.baselines[benchmark]
     print_table(
-        ("VARIANT", "N", "P50", "P90", "P99", f"RATIO TO {summary.terms.baseline}", "95 %", "FAILED"),
-        (_row(one) for one in summary.of(benchmark, metric.name, "headline")),
+        ("VARIANT", "N", "P50", "P90", "P99", f"RATIO TO {baseline}", "95 %", "FAILED"),
+        (_row(one, baseline) for one in summary.of(benchmark, metric.name, "headline")),
     )
 
 
-def _row(one: Series) -> tuple[object, ...]:
+def _row(one: Series, baseline: str) -> tuple[object, ...]:
     unit = one.metric.unit
     percentiles = [quantity(value, unit) for value in (one.p50, one.p90, one.p99)]
     if one.ratio is None or one.ratio.value is None:
-        return one.name, one.blocks, *percentiles, "1" if one.blocks and not one.ratio else MISSING, "", one.failed
+        return (
+            one.name,
+            one.blocks,
+            *percentiles,
+            "1" if one.blocks and one.variant == baseline else MISSING,
+            "",
+            one.failed,
+        )
     return one.name, one.blocks, *percentiles, number(one.ratio.value), interval(one.ratio.interval), one.failed
 
 

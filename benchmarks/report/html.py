@@ -90,6 +90,7 @@ def _section(summary: Summary, subject: Subject, figures: list[Figure]) -> dict[
     ]
     return {
         "subject": subject,
+        "baseline": summary.baselines[subject.benchmark],
         "headline": headline,
         "sentences": [_sentence(one) for _, several in headline for one in several if one.values],
         "reasons": _reasons([one for _, several in headline for one in several]),
