@@ -6,12 +6,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from isoscope.core import Lab
-from isoscope.core.errors import IsoscopeError
 from isoscope.testing.host import HostWatch
 
 #: Folders of a state directory that are dear to fill and the same for every test: images, backends' caches.
@@ -34,7 +33,7 @@ def state_directory() -> Iterator[Path]:
         yield home
         found = [line for line in watch.difference() if not line.startswith(_of_no_concern(home))]
         if found:
-            _reclaim(home)
+            found += _reclaim(home)
         if not _mounts_below(home):  # behind a mount may stand a directory of the host
             shutil.rmtree(home)
         if found:
@@ -46,14 +45,16 @@ def _of_no_concern(home: Path) -> tuple[str, ...]:
     return tuple(f"new file: {home}/{name}" for name in os.listdir(home) if name not in ("instances", "names", *SHARED))
 
 
-def _reclaim(home: Path) -> None:
-    """Remove what a failed test left, so that it fails alone."""
+def _reclaim(home: Path) -> Iterator[str]:
+    """Remove what a failed test left, so that it fails alone. Yields a line for each thing that cannot be removed."""
     with Lab(home) as lab:
-        for record in lab.registry:
-            with suppress(IsoscopeError):
-                lab.backend(record.variant.partition(":")[0]).reclaim(record)
-        for name in lab.backend_names:
-            lab.backend(name).sweep([])
+        backends = [(record.variant.partition(":")[0], record) for record in lab.registry]
+        for name, record in [*backends, *((name, None) for name in lab.backend_names)]:
+            try:
+                backend = lab.backend(name)
+                backend.sweep([]) if record is None else backend.reclaim(record)
+            except Exception as error:
+                yield f"backend {name} cannot clean up: {error}"
 
 
 def _mounts_below(home: Path) -> bool:
