@@ -84,7 +84,7 @@ def errors() -> Iterator[str]:
         "`125`, or with the workload's own status.\n\n"
         "| class | is a | fault | exit status | when |\n|---|---|---|---|---|\n"
         + "".join(
-            f"| `{name}` | `{kind.__base__.__name__}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
+            f"| `{name}` | `{kind.__bases__[0].__name__}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
             for name, kind in vars(errors).items()
             if isinstance(kind, type) and issubclass(kind, errors.IsoscopeError)
         )

@@ -60,7 +60,7 @@ def test_every_file_that_the_docs_name_exists(tracked: list[Path]) -> None:
 
 
 def test_the_docs_build_without_a_warning(tmp_path: Path) -> None:
-    command = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html", "docs", tmp_path]
+    command = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html", "docs", str(tmp_path)]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Isoscope" in (tmp_path / "index.html").read_text()

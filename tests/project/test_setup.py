@@ -7,13 +7,14 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 NOBODY = 65534
 
 
-def run(*command: str | Path, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
 
 
