@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from isoscope.core.errors import IsoscopeError
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -84,11 +85,16 @@ def errors() -> Iterator[str]:
         "`125`, or with the workload's own status.\n\n"
         "| class | is a | fault | exit status | when |\n|---|---|---|---|---|\n"
         + "".join(
-            f"| `{name}` | `{kind.__bases__[0].__name__}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
-            for name, kind in vars(errors).items()
+            _error_row(kind)
+            for kind in vars(errors).values()
             if isinstance(kind, type) and issubclass(kind, errors.IsoscopeError)
         )
     )
+
+
+def _error_row(kind: type[IsoscopeError]) -> str:
+    parent = kind.__bases__[0].__name__
+    return f"| `{kind.__name__}` | `{parent}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
 
 
 def _first_sentence(documented: Any) -> str:
