@@ -72,15 +72,18 @@ def probe(root: Path) -> Cgroups:
 
 def _hierarchies(root: Path) -> Iterator[_Hierarchy]:
     """Each hierarchy at its first mount."""
-    seen = set()
+    seen: set[str] = set()
     for line in read(root / "proc/self/mountinfo").splitlines():
         mount, _, filesystem = line.partition(" - ")
         fields, kind = mount.split(), filesystem.split()
         if len(fields) < 6 or len(kind) < 3 or kind[0] not in ("cgroup", "cgroup2") or fields[2] in seen:
             continue
+        point = Path(_unescaped(fields[4]))
+        if not point.is_absolute():
+            continue
         seen.add(fields[2])
         version = 2 if kind[0] == "cgroup2" else 1
-        yield _Hierarchy(version, _unescaped(fields[3]), Path(_unescaped(fields[4])), tuple(kind[2].split(",")))
+        yield _Hierarchy(version, _unescaped(fields[3]), point, tuple(kind[2].split(",")))
 
 
 def _unescaped(text: str) -> str:
@@ -91,8 +94,10 @@ def _memberships(root: Path) -> dict[str, str]:
     """Controller to this process's group, from /proc/self/cgroup; the v2 hierarchy's name is empty."""
     found = {}
     for line in read(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        found.update(dict.fromkeys(controllers.split(","), path))
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if colon:
+            found.update(dict.fromkeys(controllers.split(","), path))
     return found
 
 

@@ -13,8 +13,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+#: Seconds in which a child must have started: a cold Python on a slow host is no evidence of anything.
+_START_S = 5.0
+
 #: Seconds in which a child that was killed must be gone.
-_GRACE = 1.0
+_GRACE_S = 1.0
+
+#: Holds the package `probes`.
+_HERE = Path(__file__).parent
 
 #: Runs one module of the package `probes` without importing the packages around it, whose imports cost more than most
 #: probes: they are stood in for by empty ones.
@@ -41,10 +47,11 @@ class Answer:
 def ask(probe: str, *arguments: str, deadline_s: float, site: bool = False) -> Answer:
     """Run `probes/PROBE.py` in a child and return what it says within `deadline_s` seconds. Never raises.
 
-    `site` lets the child import installed packages, which makes it start more slowly.
+    The time counts from the child's first word, which it says when it has started. `site` lets the child import
+    installed packages, which makes it start more slowly.
     """
     isolation = ["-I"] if site else ["-I", "-S"]
-    command = [sys.executable, *isolation, "-c", _BOOT, str(Path(__file__).parent), probe, *arguments]
+    command = [sys.executable, *isolation, "-c", _BOOT, str(_HERE), probe, *arguments]
     try:
         process = subprocess.Popen(
             command,
@@ -57,34 +64,47 @@ def ask(probe: str, *arguments: str, deadline_s: float, site: bool = False) -> A
     except (OSError, ValueError) as error:
         return Answer(trouble=f"no child process could be started: {error}")
     with process:
-        return _listen(process, monotonic() + deadline_s)
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except OSError as error:  # no more descriptors
+            process.kill()
+            return Answer(trouble=f"the probing process cannot be watched: {error}")
+        try:
+            return _listen(process, pidfd, deadline_s)
+        finally:
+            os.close(pidfd)
 
 
-def _listen(process: subprocess.Popen[bytes], deadline: float) -> Answer:
+def _listen(process: subprocess.Popen[bytes], pidfd: int, deadline_s: float) -> Answer:
     assert process.stdout is not None
     text = bytearray()
     stdout = process.stdout.fileno()
     os.set_blocking(stdout, False)
-    pidfd = os.pidfd_open(process.pid)
-    try:
-        poller = select.poll()
-        poller.register(pidfd, select.POLLIN)
-        poller.register(stdout, select.POLLIN)
-        # The end of the child counts, not that of its output: something it started may hold that open.
-        while not (late := monotonic() >= deadline):
-            ready = dict(poller.poll(max(0, deadline - monotonic()) * 1000))
-            if stdout in ready and not _drain(stdout, text):
-                poller.unregister(stdout)
-            if pidfd in ready:
-                break
-        if late:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            select.select([pidfd], [], [], _GRACE)
-        _drain(stdout, text)
-        status, cpu_s = _reap(process)
-    finally:
-        os.close(pidfd)
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    poller.register(stdout, select.POLLIN)
+    deadline, started = monotonic() + _START_S, False
+    # The end of the child counts, not that of its output: something it started may hold that open.
+    while not (late := monotonic() >= deadline):
+        ready = dict(poller.poll(max(0, deadline - monotonic()) * 1000))
+        if stdout in ready and not _drain(stdout, text):
+            poller.unregister(stdout)
+        if text and not started:
+            deadline, started = monotonic() + deadline_s, True
+        if pidfd in ready:
+            break
+    if late:
+        _kill(pidfd)
+    _drain(stdout, text)
+    status, cpu_s = _reap(process)
     return Answer(_merged(text), _trouble(status, late), cpu_s, late)
+
+
+def _kill(pidfd: int) -> None:
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    poller.poll(_GRACE_S * 1000)
 
 
 def _drain(fd: int, text: bytearray) -> bool:

@@ -96,8 +96,10 @@ def _cgroups(cgroups: facts.Cgroups) -> Row:
     refused = [c for c in needed if not c.delegated and not c.top.writable.available]
     if refused:
         writable = refused[0].own.writable
-        reason = writable.reason or f"controller {refused[0].name} is not delegated to {refused[0].own.path}"
-        return Row("cgroups", f"{names}; {reason}", writable.remedy or facts.DELEGATE, good=False)
+        if writable.available:
+            reason = f"controller {refused[0].name} is not delegated to {refused[0].own.path}"
+            return Row("cgroups", f"{names}; {reason}", facts.DELEGATE, good=False)
+        return Row("cgroups", f"{names}; {writable.reason}", writable.remedy, good=False)
     return Row("cgroups", names, good=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -98,8 +99,8 @@ def _bytes(text: str) -> int | None:
 
 def privileges(root: Path) -> facts.Privileges:
     """Capabilities by proc_pid_status(5)."""
-    mask = pairs(read(root / "proc/self/status"), ":").get("CapEff", "0")
-    effective = int(mask, 16)
+    mask = pairs(read(root / "proc/self/status"), ":").get("CapEff", "")
+    effective = int(mask, 16) if re.fullmatch("[0-9a-f]+", mask) else 0
     last = read(root / "proc/sys/kernel/cap_last_cap")
     known = CAPABILITIES[: int(last) + 1] if last.isdecimal() else CAPABILITIES
     has = {name for bit, name in enumerate(CAPABILITIES) if effective >> bit & 1}

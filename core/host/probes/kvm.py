@@ -4,6 +4,7 @@ The API: Documentation/virt/kvm/api.rst of the kernel; numbers and layouts: linu
 
 * `api`: the version of the API;
 * `refused`: a call that failed, KVM_RUN too when the processor would not enter the guest;
+* `entered_s`: the CPU seconds of this process when the guest began to run;
 * `stages`: what became of each instruction, empty text when it was executed;
 * `native_ns` and `guest_ns`: the CPU time of one iteration of the loop;
 * `loop`: why the guest did not get through it.
@@ -87,6 +88,7 @@ def _probe(path: str) -> None:
     vcpu = _Vcpu(path)
     native_ns, iterations = _calibrate()
     guest.load(vcpu.memory, iterations)
+    say(entered_s=time.process_time())
     say(stages={stage.name: vcpu.attempt(stage) for stage in vcpu.stages})
     if native_ns:
         say(native_ns=native_ns / iterations)

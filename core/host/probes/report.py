@@ -11,7 +11,7 @@ from typing import Any
 from isoscope.core.host.probes import libc
 
 #: Seconds after which a probe ends itself, should the process that set its deadline be gone.
-_FORLORN = 10
+_FORLORN = 20
 
 
 def run(probe: str, arguments: list[str]) -> None:
@@ -19,7 +19,9 @@ def run(probe: str, arguments: list[str]) -> None:
     libc.die_with_parent()
     signal.alarm(_FORLORN)
     try:
-        import_module(f"isoscope.core.host.probes.{probe}").main(arguments)
+        module = import_module(f"isoscope.core.host.probes.{probe}")
+        say()  # the deadline counts from here
+        module.main(arguments)
     except Exception as error:
         say(error=f"{type(error).__name__}: {error}")
         os._exit(1)
