@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from isoscope.core import Lab
-from isoscope.testing.host import HostWatch
+from isoscope.testing.host import HostSnapshot, HostWatch
 
 #: Folders of a state directory that are dear to fill and the same for every test: images, backends' caches.
 SHARED = ("cache", "images", "layers")
@@ -60,6 +61,24 @@ def _reclaim(home: Path) -> Iterator[str]:
 def _mounts_below(home: Path) -> bool:
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return any(line.split()[4].startswith(f"{home}/") for line in mounts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unchanged_host() -> Iterator[None]:
+    """Whatever carries our name on the host is the same after all tests as before, whosever state directory it was in.
+
+    While other tests run on the same host, nobody can tell what is whose; then only the fixture `home` looks.
+    """
+    with open(Path(tempfile.gettempdir()) / "isoscope-tests.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        before = HostSnapshot.take()
+        yield
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if found := before.difference(HostSnapshot.take()):
+            pytest.fail("all tests together left on the host:\n" + "\n".join(found), pytrace=False)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ def test_leaves_a_record(home):
     with Lab(home) as lab:
         lab.registry.create(name="forgotten", variant="null", workload={}, image="")
 
+def test_leaves_a_file_of_nobody():
+    Path("/dev/shm/isoscope-test-of-fixtures").write_text("")
+
 def test_leaves_files_of_its_own(home):
     (home / "scratch").write_text("")
     assert os.environ["ISOSCOPE_HOME"] == str(home)
@@ -37,11 +41,15 @@ def test_what_is_left_fails_the_test_that_left_it(root: Path, tmp_path: Path) ->
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_leaves.py").write_text(TESTS)
     pytest_ = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "--color=no"]
-    done = subprocess.run(pytest_, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        pytest_, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
     pid = int((tmp_path / "pid").read_text())
     subprocess.run(["kill", str(pid)], check=True)
-    assert "3 passed, 2 errors" in done.stdout, done.stdout
+    Path("/dev/shm/isoscope-test-of-fixtures").unlink()
+    assert "4 passed, 3 errors" in done.stdout, done.stdout
     assert re.search(rf"^new .*: {pid} \(.*sleep 1000", done.stdout, re.MULTILINE)
     assert "ERROR test_leaves.py::test_leaves_a_process" in done.stdout
     assert "ERROR test_leaves.py::test_leaves_a_record" in done.stdout
+    assert "\nnew file: /dev/shm/isoscope-test-of-fixtures\n" in done.stdout
     assert not Path((tmp_path / "home").read_text()).exists()
