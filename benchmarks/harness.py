@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from time import monotonic_ns
+from traceback import extract_tb
 from typing import Any
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
@@ -84,8 +85,7 @@ class Harness:
             status, reason = "unavailable", _reason(error)
         except Exception as error:  # whatever stops one trial must not stop the night
             status, reason = "failed", _reason(error)
-            if not isinstance(error, IsoscopeError):
-                _log.exception("trial %d (%s, %s) failed", cell.trial, cell.benchmark, cell.variant)
+            _log.debug("trial %d (%s, %s) failed", cell.trial, cell.benchmark, cell.variant, exc_info=True)
         finally:
             gc.enable()
         span = monotonic_ns() - began
@@ -159,6 +159,9 @@ def _settled_heap() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
+    """What a row says about an error: of one that nobody raised on purpose, also where it came from."""
     if not isinstance(error, IsoscopeError):
-        return f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+        place = extract_tb(error.__traceback__)[-1]
+        name = place.filename.rpartition("/")[2]
+        return f"{type(error).__name__}: {error} ({name}:{place.lineno})"[:_LONGEST_REASON]
     return (f"{error.message} ({error.hint})" if error.hint else error.message)[:_LONGEST_REASON]

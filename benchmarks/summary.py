@@ -161,9 +161,10 @@ class _Summarizer:
         for metric in self._metrics(list(by_metric)):
             rows = by_metric.get(metric.name, self._frame.iloc[:0])
             groups = self._groups(rows)
-            for key, group in groups.items():
-                yield self._one(metric, key, group, self._baseline(key, groups))
+            found = [self._one(metric, key, group, self._baseline(key, groups)) for key, group in groups.items()]
+            yield from (one for one in found if one.variant != self._hidden)
             yield from self._empty(metric, rows, {key[0] for key in groups})
+            yield from (one for one in found if one.variant == self._hidden)
 
     def _metrics(self, found: list[str]) -> list[Metric]:
         """The metrics in the order of the manifest, then those that it does not know: phases of strangers."""
