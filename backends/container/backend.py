@@ -1,0 +1,144 @@
+"""The backend `container`: Linux namespaces, cgroups and overlayfs, by our own hands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from functools import cached_property, partial
+from typing import ClassVar
+
+from isoscope.backends.container import plan, profile
+from isoscope.backends.container.idmaps import IdMaps
+from isoscope.backends.container.instance import ContainerInstance
+from isoscope.backends.container.plan import Terms
+from isoscope.backends.container.probe import lacks, marked_processes
+from isoscope.backends.launcher.cgroups import Cgroup, Tree
+from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.instance import discard
+from isoscope.backends.network import BridgeNetwork
+from isoscope.core.backend import Backend, Context, Lack, Step
+from isoscope.core.capabilities import Capabilities
+from isoscope.core.errors import BackendUnavailable, HostError, InputError
+from isoscope.core.instance import Instance
+from isoscope.core.launch import Launch
+from isoscope.core.registry import Record
+from isoscope.core.workload import Network
+
+#: The modules whose steps the launcher must know.
+STEPS = ("isoscope.backends.container.steps",)
+
+
+class ContainerBackend(Backend):
+    """Containers: every namespace, the image's layers under an own one, limits by cgroups, Docker's default terms."""
+
+    name: ClassVar[str] = "container"
+    summary: ClassVar[str] = "namespaces, cgroups and overlayfs, sharing the host's kernel"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        networks=frozenset({Network.NONE, Network.HOST, Network.BRIDGE}),
+        limits=frozenset({"cpus", "memory", "pids"}),
+        mounts=True,
+        terminal=True,
+        exec=True,
+        pause=True,
+        stats=True,
+    )
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._launcher = Launcher(*STEPS)
+        self._network = BridgeNetwork(context.home)
+        self._lacks: list[Lack] | None = None
+        self._prepared = False
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.discover()
+
+    @cached_property
+    def _maps(self) -> IdMaps | None:
+        return None if os.geteuid() == 0 else IdMaps.of_caller()
+
+    @cached_property
+    def _seccomp(self) -> bytes:
+        try:
+            return profile.program(self.context.home / "cache")
+        except (ImportError, RuntimeError) as error:
+            raise BackendUnavailable(f"libseccomp cannot be loaded: {error}", hint="apt install libseccomp2") from error
+        except OSError as error:
+            raise HostError(f"cannot keep the seccomp filter: {error.strerror}", hint="free some space") from error
+
+    def lacks(self) -> list[Lack]:
+        if self._lacks is None:
+            self._lacks = lacks(self._launcher, self._maps)
+        return self._lacks
+
+    def plan(self, launch: Launch) -> list[Step]:
+        connect = None if launch.workload.network is not Network.BRIDGE else (lambda netns: None)
+        return plan.build(launch, self._terms(launch, connect)).steps()
+
+    def create(self, launch: Launch) -> Instance:
+        self._check(launch)
+        terms = self._terms(launch, None)
+        self._launcher.spawn()
+        self._tree.prepare()
+        launch.record.claim(cgroups=terms.cgroup.directories)
+        try:
+            return self._create(launch)
+        except BaseException:
+            self.reclaim(launch.record)
+            raise
+
+    def _create(self, launch: Launch) -> Instance:
+        record, connect, release = launch.record, None, None
+        if launch.workload.network is Network.BRIDGE:
+            lease = self._network.lease(record)
+            (record.directory / "resolv.conf").write_text(lease.resolv_conf())
+            connect, release = partial(self._network.connect, lease), partial(self._network.release, record)
+        upper = plan.upper(launch)
+        try:
+            plan.work(launch).mkdir()
+            upper.mkdir()
+            # The upper layer's own directory is what "/" looks like inside.
+            top = launch.rootfs.layers[-1].stat()
+            upper.chmod(top.st_mode & 0o7777)
+            if self._maps is None:
+                os.chown(upper, top.st_uid, top.st_gid)
+        except OSError as error:
+            raise HostError(f"cannot prepare {record.directory}: {error.strerror}", hint="free some space") from error
+        return ContainerInstance(launch, self._launcher, self._terms(launch, connect), release)
+
+    def _terms(self, launch: Launch, connect: plan.Connect | None) -> Terms:
+        return Terms(
+            cgroup=self._tree.cgroup(launch.record.mark, launch.workload.resources),
+            maps=self._maps,
+            seccomp=self._seccomp,
+            make_network=self._launcher.network_namespace,
+            connect=connect,
+        )
+
+    def _check(self, launch: Launch) -> None:
+        for mount in launch.workload.mounts:
+            if len(mount.target.parts) == 1:
+                raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
+        if self._maps is not None and launch.workload.network is Network.BRIDGE:
+            raise HostError("the network bridge needs root", hint="use --network none or host, or run as root")
+
+    def reclaim(self, record: Record) -> None:
+        cgroup = Cgroup.recorded(record.resources.get("cgroups"), record.mark)
+        for pidfd in marked_processes(record.mark):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
+        cgroup.end()
+        self._network.release(record)
+        for name in ("work/work", "work", "upper"):
+            discard(str(record.directory / name))
+
+    def sweep(self, live: list[Record]) -> list[str]:
+        return self._tree.clean() + self._network.sweep(live)
+
+    def close(self) -> None:
+        self._launcher.close()
+        self._network.close()
+        self._tree.clean()

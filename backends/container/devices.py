@@ -1,0 +1,57 @@
+"""A minimal /dev, as the OCI runtime specification asks for (config-linux.md, "Default Devices").
+
+The nodes are the host's own, bound one by one: everything else that a container can write to is mounted nodev, so a
+node that it makes with CAP_MKNOD opens nothing, and no cgroup of devices is needed.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from isoscope.backends.launcher import linux, syscalls
+from isoscope.backends.launcher.mounts import make_target
+from isoscope.backends.launcher.step import Scene, Step
+
+NODES = ("null", "zero", "full", "random", "urandom", "tty")
+
+_LINKS = (
+    ("pts/ptmx", "ptmx"),
+    ("/proc/self/fd", "fd"),
+    ("/proc/self/fd/0", "stdin"),
+    ("/proc/self/fd/1", "stdout"),
+    ("/proc/self/fd/2", "stderr"),
+)
+
+
+class OpenDevices(Step):
+    """Take the host's device nodes, to be shown inside."""
+
+    names: tuple[str, ...] = NODES
+
+    def describe(self) -> str:
+        return f"open_tree {', '.join(f'/dev/{name}' for name in self.names)} (bind nosuid,noexec)"
+
+    def execute(self, scene: Scene) -> None:
+        for name in self.names:
+            tree = syscalls.open_tree(f"/dev/{name}", linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC)
+            syscalls.mount_setattr(tree, 0, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC)
+            scene.trees[f"/dev/{name}"] = tree
+
+
+class ShowDevices(Step):
+    """Show the nodes in the new /dev, and the links that programs expect beside them."""
+
+    names: tuple[str, ...] = NODES
+
+    def describe(self) -> str:
+        nodes = ", ".join(f"/dev/{name}" for name in self.names)
+        return f"move_mount {nodes}; symlink {', '.join(f'/dev/{path}' for _, path in _LINKS)}"
+
+    def execute(self, scene: Scene) -> None:
+        for name in self.names:
+            tree = scene.trees.pop(f"/dev/{name}")
+            make_target(f"/dev/{name}", directory=False)
+            syscalls.move_mount(tree, f"/dev/{name}")
+            posix.close(tree)
+        for text, path in _LINKS:
+            posix.symlink(text, f"/dev/{path}")

@@ -1,0 +1,218 @@
+"""From a launch to the steps of a container. Whatever a container is, is decided here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from isoscope.backends.container.caps import DropBoundingSet, DropCapabilities
+from isoscope.backends.container.devices import OpenDevices, ShowDevices
+from isoscope.backends.container.idmaps import IdMaps
+from isoscope.backends.container.namespaces import (
+    EnterNamespaces,
+    EnterNetwork,
+    Hostname,
+    LoopbackUp,
+    NewCgroupNamespace,
+)
+from isoscope.backends.container.network import ConnectToBridge, MakeNetworkNamespace
+from isoscope.backends.container.procfs import MaskPaths, ReadOnlyPaths
+from isoscope.backends.container.seccomp import Seccomp
+from isoscope.backends.launcher import linux
+from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.launcher.client import Phases
+from isoscope.backends.launcher.mounts import (
+    AttachTree,
+    DetachOldRoot,
+    MakePrivate,
+    MountFilesystem,
+    OpenTree,
+    Overlay,
+    PivotRoot,
+)
+from isoscope.backends.launcher.plan import Plan
+from isoscope.backends.launcher.process import (
+    Clone,
+    CloseDescriptors,
+    Execute,
+    JoinCgroups,
+    NewSession,
+    OpenTerminal,
+    ProveCgroups,
+    ProveNamespaces,
+    ResourceLimits,
+    SetUser,
+    StandardStreams,
+    WorkingDirectory,
+)
+from isoscope.backends.launcher.step import Step
+from isoscope.backends.launcher.terminal import window_size
+from isoscope.core.launch import Launch
+from isoscope.core.output import Stdio
+from isoscope.core.workload import Network
+
+#: Connects a network namespace to the bridge.
+Connect = Callable[[int], None]
+
+PHASES = ("cgroup", "network", "clone", "rootfs", "exec", "ready")
+
+_RO_SAFE = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+_SAFE = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+_TTY_GROUP = 5  # group `tty` in every distribution, and what the OCI runtime specification's example has
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a plan needs beside the launch."""
+
+    cgroup: Cgroup
+    maps: IdMaps | None  #: of the user namespace; None for root, who needs none
+    seccomp: bytes
+    make_network: Callable[[], int]  #: makes a network namespace
+    connect: Connect | None = None
+
+
+def build(launch: Launch, terms: Terms) -> Plan:
+    """The plan of a container."""
+    ours: list[tuple[str, Sequence[Step]]] = [("cgroup", terms.cgroup.steps()), ("network", _network(launch, terms))]
+    theirs: list[tuple[str, Sequence[Step]]] = [
+        ("clone", _enter(launch, terms)),
+        ("rootfs", _rootfs(launch, terms)),
+        ("exec", _execute(launch, terms, launch.workload.command, launch.stdio, launch.workload.terminal)),
+    ]
+    clone = Clone(namespaces(launch, terms, cloned=True), terms.cgroup.unified is not None)
+    return Plan(ours, clone, theirs)
+
+
+def namespaces(launch: Launch, terms: Terms, *, cloned: bool) -> tuple[str, ...]:
+    """The namespaces that a container has of its own, or with `cloned` those that its clone makes."""
+    names = ["CLONE_NEWNS", "CLONE_NEWPID", "CLONE_NEWUTS", "CLONE_NEWIPC"]
+    if terms.maps is not None:
+        names.insert(0, "CLONE_NEWUSER")
+    network = launch.workload.network
+    if network is Network.NONE or (network is Network.BRIDGE and not cloned):
+        names.append("CLONE_NEWNET")
+    if not cloned:
+        names.append("CLONE_NEWCGROUP")
+    return tuple(names)
+
+
+def execution(
+    launch: Launch, terms: Terms, command: tuple[str, ...], stdio: Stdio, terminal: bool
+) -> tuple[Clone, Phases]:
+    """The clone and the phases of a second command in the container."""
+    enter = [*_join(terms.cgroup), EnterNamespaces(namespaces(launch, terms, cloned=False))]
+    run = _execute(launch, terms, command, stdio, terminal, second=True)
+    return Clone((), terms.cgroup.unified is not None), [("exec", [*enter, *run])]
+
+
+def upper(launch: Launch) -> Path:
+    """The container's own layer."""
+    return launch.record.directory / "upper"
+
+
+def work(launch: Launch) -> Path:
+    """What overlayfs needs beside it."""
+    return launch.record.directory / "work"
+
+
+def _network(launch: Launch, terms: Terms) -> list[Step]:
+    if terms.connect is None:
+        return []
+    return [MakeNetworkNamespace(terms.make_network), ConnectToBridge(terms.connect)]
+
+
+def _join(cgroup: Cgroup) -> list[Step]:
+    return [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
+
+
+def _enter(launch: Launch, terms: Terms) -> list[Step]:
+    steps: list[Step] = [] if terms.maps is None else [terms.maps.step()]
+    steps += _join(terms.cgroup)
+    steps.append(ProveCgroups())
+    if terms.connect is not None:
+        steps.append(EnterNetwork())
+    return [*steps, NewCgroupNamespace(), ProveNamespaces()]
+
+
+def _rootfs(launch: Launch, terms: Terms) -> list[Step]:
+    taken, attached = _trees(launch)
+    root = str(launch.record.directory)
+    overlay = Overlay(
+        source=launch.record.mark,
+        layers=tuple(str(layer) for layer in launch.rootfs.layers),
+        upper=str(upper(launch)),
+        work=str(work(launch)),
+        target=root,
+        options="" if terms.maps is None else "userxattr",  # trusted.* is out of reach in a user namespace
+    )
+    steps: list[Step] = [MakePrivate(), OpenDevices(), *taken, overlay, PivotRoot(root)]
+    steps += [MountFilesystem("proc", "/proc", _SAFE), *_sysfs(launch, terms)]
+    steps += _dev(terms)
+    steps += [MaskPaths(), ReadOnlyPaths(), *attached]
+    if launch.workload.network is Network.NONE:
+        steps.append(LoopbackUp())
+    return [*steps, Hostname(launch.record.name), DetachOldRoot()]
+
+
+def _sysfs(launch: Launch, terms: Terms) -> list[Step]:
+    if launch.workload.network is Network.HOST and terms.maps is not None:
+        return [AttachTree("/sys", "/sys")]  # the kernel shows sysfs only to the owner of the network namespace
+    steps: list[Step] = [MountFilesystem("sysfs", "/sys", _RO_SAFE)]
+    if terms.cgroup.unified_controllers:
+        steps.append(MountFilesystem("cgroup2", "/sys/fs/cgroup", _RO_SAFE))
+    return steps
+
+
+def _dev(terms: Terms) -> list[Step]:
+    group = f",gid={_TTY_GROUP}" if terms.maps is None or terms.maps.has_gid(_TTY_GROUP) else ""
+    nosuid_noexec = linux.MS_NOSUID | linux.MS_NOEXEC
+    return [
+        MountFilesystem("tmpfs", "/dev", _SAFE, "mode=755,size=64k"),
+        ShowDevices(),
+        MountFilesystem("devpts", "/dev/pts", nosuid_noexec, f"newinstance,ptmxmode=0666,mode=0620{group}"),
+        MountFilesystem("tmpfs", "/dev/shm", _SAFE, "mode=1777,size=64m"),  # noqa: S108
+        MountFilesystem("mqueue", "/dev/mqueue", _SAFE),
+    ]
+
+
+def _trees(launch: Launch) -> tuple[list[Step], list[Step]]:
+    """What is taken of the host's mounts, and where it is shown."""
+    wanted: list[tuple[str, str, int]] = []
+    network = launch.workload.network
+    if network is Network.BRIDGE:
+        wanted.append((str(launch.record.directory / "resolv.conf"), "/etc/resolv.conf", linux.MOUNT_ATTR_NODEV))
+    if network is Network.HOST:
+        read_only = linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_RDONLY
+        wanted += [(path, path, read_only) for path in ("/etc/resolv.conf", "/etc/hosts") if os.path.exists(path)]
+    # Outer ones first, or they would cover the inner ones.
+    for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts)):
+        attributes = linux.MOUNT_ATTR_NODEV | (linux.MOUNT_ATTR_RDONLY if mount.read_only else 0)
+        wanted.append((str(mount.source), str(mount.target), attributes))
+    taken = [OpenTree(target, source, attributes) for source, target, attributes in wanted]
+    return list(taken), [AttachTree(target, target) for _, target, _ in wanted]
+
+
+def _execute(
+    launch: Launch, terms: Terms, command: tuple[str, ...], stdio: Stdio, terminal: bool, *, second: bool = False
+) -> list[Step]:
+    environment = launch.environment()
+    if terminal:
+        environment.setdefault("TERM", "xterm")
+        streams: Step = OpenTerminal(*window_size(stdio), console=not second)
+    else:
+        streams = StandardStreams()
+    return [
+        NewSession(),
+        streams,
+        CloseDescriptors(),
+        ResourceLimits(),
+        WorkingDirectory(launch.working_directory()),
+        DropBoundingSet(),
+        SetUser(launch.rootfs.user, terms.maps is None or terms.maps.many),
+        DropCapabilities(),
+        Seccomp(terms.seccomp),
+        Execute(command, environment),
+    ]

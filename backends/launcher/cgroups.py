@@ -1,0 +1,423 @@
+"""Cgroups of both versions: where an instance's go, their limits, usage, freezing, killing and removal.
+
+An instance has one directory `isoscope/MARK` in the tree of version 2, where there is one, whatever controllers that
+has: it tracks every process, freezes and kills them, and counts CPU time. Controllers that sit in hierarchies of
+version 1 ("hybrid" layout) get a directory of the same name there. Without a tree of version 2, version 1's freezer
+and cpuacct take its place. Sources: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from isoscope.backends.launcher.step import Scene, Step
+from isoscope.core.errors import HostError
+from isoscope.core.instance import Stats
+from isoscope.core.workload import Resources
+
+FOLDER = "isoscope"
+UNIFIED = "unified"  #: the key of the tree of version 2, among the names of version 1's controllers
+_CONTROLLERS = ("cpu", "memory", "pids")
+_PERIOD = 100_000  # µs, the kernel's default for cpu.max and cpu.cfs_period_us
+_LEAST_QUOTA = 1_000  # µs, the least that the kernel takes
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class MakeCgroup(Step):
+    """A cgroup of the instance's own."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"mkdir {self.path}"
+
+    def execute(self, scene: Scene) -> None:
+        try:
+            os.mkdir(self.path)
+        except FileNotFoundError:  # another lab that closed has taken the empty folder with it
+            os.makedirs(self.path, exist_ok=True)
+
+
+class SetLimit(Step):
+    """A limit, read back: the kernel rounds some and ignores others."""
+
+    path: str
+    value: str
+    optional: bool = False  #: whether the kernel may lack the file (swap accounting)
+
+    def describe(self) -> str:
+        return f"write {self.value!r} to {self.path}"
+
+    def execute(self, scene: Scene) -> None:
+        if self.optional and not os.path.exists(self.path):
+            return
+        write(self.path, self.value)
+        stands = read(self.path)
+        if stands != self.value:
+            raise OSError(errno.EINVAL, f"the kernel made {stands!r} of it")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where cgroups can be made here: the folder that holds those of all instances, in each hierarchy of use."""
+
+    folders: Mapping[str, Path]  #: by version 1 controller, or UNIFIED
+    unified_controllers: frozenset[str] = frozenset()  #: those that the tree of version 2 has for us
+
+    @classmethod
+    def discover(cls, mountinfo: str | None = None, own: str | None = None, *, root: bool | None = None) -> Tree:
+        """The hierarchies mounted here and, in each, the place that the caller may use.
+
+        For root that is the top; for another user the highest cgroup above the caller's own that was delegated to it.
+        """
+        mountinfo = Path("/proc/self/mountinfo").read_text() if mountinfo is None else mountinfo
+        own = Path("/proc/self/cgroup").read_text() if own is None else own
+        root = os.geteuid() == 0 if root is None else root
+        folders: dict[str, Path] = {}
+        paths = _own_paths(own)
+        for mount, mount_root, names in _mounts(mountinfo):
+            for name in names:
+                place = mount if root else _delegated(mount, mount_root, paths.get(name, "/"))
+                if place is not None and name not in folders and os.access(place, os.W_OK):
+                    folders[name] = place / FOLDER
+        controllers: frozenset[str] = frozenset()
+        if UNIFIED in folders:
+            controllers = frozenset(read(folders[UNIFIED].parent / "cgroup.controllers").split()) & {*_CONTROLLERS}
+        return cls(folders, controllers)
+
+    def controllers(self) -> frozenset[str]:
+        """Of cpu, memory and pids: those that can be used here."""
+        return self.unified_controllers | (self.folders.keys() & {*_CONTROLLERS})
+
+    def prepare(self) -> None:
+        """Make the folders, and pass the controllers of version 2 on to them. Idempotent. Raises HostError."""
+        for name, folder in self.folders.items():
+            try:
+                folder.mkdir(exist_ok=True)
+                if name == UNIFIED:
+                    self._enable(folder.parent)
+                    self._enable(folder)
+            except OSError as error:
+                raise HostError(
+                    f"cannot prepare cgroup {folder}: {error.strerror}",
+                    hint="run as root on the host, or have the controllers delegated: systemd.resource-control(5), Delegate=",
+                ) from error
+
+    def _enable(self, directory: Path) -> None:
+        missing = self.unified_controllers - set(read(directory / "cgroup.subtree_control").split())
+        if missing:
+            write(directory / "cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(missing)))
+
+    def clean(self) -> list[str]:
+        """Remove the folders where no instance is left in them. Returns a line for each."""
+        removed = []
+        for folder in set(self.folders.values()):
+            with contextlib.suppress(OSError):  # others' instances are in it, or it was never made
+                folder.rmdir()
+                removed.append(f"removed cgroup {folder}")
+        return removed
+
+    def cgroup(self, mark: str, resources: Resources) -> Cgroup:
+        """The cgroup of one instance; nothing is made yet. Raises HostError when a limit has no controller here."""
+        if missing := sorted(_needed(resources) - self.controllers()):
+            raise HostError(
+                f"controller {missing[0]!r} is not delegated here: available {', '.join(sorted(self.controllers())) or 'none'}",
+                hint="run as root, or as a user with Delegate=cpu memory pids (systemd.resource-control(5)), "
+                "or leave out the limit",
+            )
+        if UNIFIED in self.folders:
+            used = {UNIFIED, "memory"} | _needed(resources)
+        else:
+            used = {"freezer", "cpuacct", "memory", "pids"} | _needed(resources)
+        directories = {name: str(folder / mark) for name, folder in self.folders.items() if name in used}
+        return Cgroup(directories, self.unified_controllers, resources)
+
+
+@dataclass
+class Cgroup:
+    """The directories of one instance, by version 1 controller or UNIFIED."""
+
+    directories: dict[str, str]
+    unified_controllers: frozenset[str] = frozenset()
+    resources: Resources = field(default_factory=Resources)
+
+    @classmethod
+    def recorded(cls, directories: object, mark: str) -> Cgroup:
+        """The cgroup that a record names; entries that are not of the instance's mark are passed over."""
+        entries = directories.items() if isinstance(directories, dict) else ()
+        ours = {str(k): str(v) for k, v in entries if str(v).endswith(f"/{FOLDER}/{mark}") and ".." not in str(v)}
+        return cls(ours)
+
+    # Making
+
+    def steps(self) -> list[Step]:
+        """What makes it and sets its limits."""
+        made: list[Step] = [MakeCgroup(path) for path in dict.fromkeys(self.directories.values())]
+        return made + list(self._limits())
+
+    def _limits(self) -> Iterator[Step]:
+        wanted = self.resources
+        if wanted.cpus is not None:
+            quota = max(int(wanted.cpus * _PERIOD), _LEAST_QUOTA)
+            if "cpu" in self.unified_controllers:
+                yield SetLimit(self._file(UNIFIED, "cpu.max"), f"{quota} {_PERIOD}")
+            else:
+                yield SetLimit(self._file("cpu", "cpu.cfs_period_us"), str(_PERIOD))
+                yield SetLimit(self._file("cpu", "cpu.cfs_quota_us"), str(quota))
+        if wanted.memory is not None:
+            memory = str(wanted.memory // _PAGE * _PAGE)
+            if "memory" in self.unified_controllers:
+                yield SetLimit(self._file(UNIFIED, "memory.max"), memory)
+                yield SetLimit(self._file(UNIFIED, "memory.swap.max"), "0", optional=True)
+            else:
+                yield SetLimit(self._file("memory", "memory.limit_in_bytes"), memory)
+                yield SetLimit(self._file("memory", "memory.memsw.limit_in_bytes"), memory, optional=True)
+        if wanted.pids is not None:
+            holder = UNIFIED if "pids" in self.unified_controllers else "pids"
+            yield SetLimit(self._file(holder, "pids.max"), str(wanted.pids))
+
+    def _file(self, key: str, name: str) -> str:
+        return f"{self.directories[key]}/{name}"
+
+    @property
+    def unified(self) -> str | None:
+        """The directory in the tree of version 2: clone3(2) puts a process there."""
+        return self.directories.get(UNIFIED)
+
+    @property
+    def legacy(self) -> tuple[str, ...]:
+        """The directories of version 1, which a process enters by itself."""
+        return tuple(dict.fromkeys(path for key, path in self.directories.items() if key != UNIFIED))
+
+    # Reading
+
+    def stats(self) -> Stats:
+        """What is used now; None for what no controller counts here."""
+        unified, memory, peak = self.unified, None, None
+        cpu_ns = None
+        if unified is not None:
+            if (micros := _field(f"{unified}/cpu.stat", "usage_usec")) is not None:
+                cpu_ns = micros * 1000
+        elif "cpuacct" in self.directories:
+            cpu_ns = _number(self._file("cpuacct", "cpuacct.usage"))
+        if "memory" in self.directories:
+            memory = _number(self._file("memory", "memory.usage_in_bytes"))
+            peak = _number(self._file("memory", "memory.max_usage_in_bytes"))
+        elif unified is not None:
+            memory, peak = _number(f"{unified}/memory.current"), _number(f"{unified}/memory.peak")
+        return Stats(cpu_ns=cpu_ns, memory=memory, memory_peak=peak, pids=self._tasks())
+
+    def _tasks(self) -> int | None:
+        if (unified := self.unified) is not None:
+            return len(read(f"{unified}/cgroup.threads").split())
+        for path in self.legacy:
+            return len(read(f"{path}/tasks").split())
+        return None
+
+    def oom_killed(self) -> bool:
+        """Whether the kernel has killed anything inside for want of memory."""
+        if "memory" in self.directories:
+            return bool(_field(self._file("memory", "memory.oom_control"), "oom_kill"))
+        return self.unified is not None and bool(_field(f"{self.unified}/memory.events", "oom_kill"))
+
+    # Freezing
+
+    @property
+    def can_freeze(self) -> bool:
+        """Whether there is a freezer of either version."""
+        return self.unified is not None or "freezer" in self.directories
+
+    def freeze(self) -> None:
+        """Stop every task, and return once they have stopped."""
+        if (unified := self.unified) is not None:
+            write(f"{unified}/cgroup.freeze", "1")
+            _await_event(unified, "frozen", 1)
+        elif "freezer" in self.directories:
+            state = self._file("freezer", "freezer.state")
+            # Version 1 has no event for it: tasks that were asleep in the kernel freeze when they wake, and writing
+            # again sends after those that were born meanwhile (cgroup-v1/freezer-subsystem.rst).
+            write(state, "FROZEN")
+            while read(state) == "FREEZING":
+                write(state, "FROZEN")
+                os.sched_yield()
+
+    def thaw(self) -> None:
+        """Let the tasks go on."""
+        if (unified := self.unified) is not None:
+            write(f"{unified}/cgroup.freeze", "0")
+        elif "freezer" in self.directories:
+            write(self._file("freezer", "freezer.state"), "THAWED")
+
+    # Ending
+
+    def end(self) -> None:
+        """Kill every process, wait for their end, and remove the directories. Idempotent.
+
+        The processes must be reaped by their parents, whom the caller may be: it then waits for its own first.
+        """
+        self.kill()
+        self.remove()
+
+    def kill(self) -> None:
+        """Kill every process inside and wait until none is left running. What is gone already is no error."""
+        if (unified := self.unified) is not None and os.path.exists(f"{unified}/cgroup.kill"):
+            with contextlib.suppress(FileNotFoundError, OSError):
+                write(f"{unified}/cgroup.kill", "1")
+                _await_event(unified, "populated", 0)
+        for path in self.legacy:
+            self._kill_listed(path)
+
+    def _kill_listed(self, path: str) -> None:
+        """Version 1 kills nothing by itself: freeze, so that nothing is born meanwhile, and kill one by one."""
+        while pids := _pids(path):
+            with contextlib.suppress(OSError):
+                self.freeze()
+            killed = [fd for pid in pids if (fd := _kill(pid, path)) is not None]
+            with contextlib.suppress(OSError):
+                self.thaw()
+            for fd in killed:
+                _await_readable(fd)
+                os.close(fd)
+            if not killed:
+                return
+
+    def remove(self) -> None:
+        """Remove the directories; nothing runs in them any more. Idempotent."""
+        for path in dict.fromkeys(self.directories.values()):
+            try:
+                os.rmdir(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+                    raise
+                self._remove_busy(path)
+
+    def _remove_busy(self, path: str) -> None:
+        """Remove a cgroup in which the last task is still on its way out, or in which the instance made others."""
+        for directory, _, _ in os.walk(path, topdown=False):
+            if path == self.unified:
+                _await_event(directory, "populated", 0)
+            else:
+                self._kill_listed(directory)
+            os.rmdir(directory)
+
+
+def read(path: str | Path) -> str:
+    """A file of the kernel's, without the newline at its end."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(fd, 1 << 16)
+        while more := os.read(fd, 1 << 16):
+            data += more
+    finally:
+        os.close(fd)
+    return data.decode().rstrip("\n")
+
+
+def write(path: str | Path, text: str) -> None:
+    """Write to a file of the kernel's, in one write(2)."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _needed(resources: Resources) -> set[str]:
+    return {{"cpus": "cpu"}.get(name, name) for name in resources.requested()}
+
+
+def _mounts(mountinfo: str) -> Iterator[tuple[Path, str, list[str]]]:
+    """Mount point, root and names of each cgroup hierarchy; proc_pid_mountinfo(5)."""
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        root, point = before.split()[3:5]
+        fstype, _, options = (*after.split(), "", "")[:3]
+        if fstype == "cgroup2":
+            yield Path(point), root, [UNIFIED]
+        elif fstype == "cgroup":
+            yield Path(point), root, [o for o in options.split(",") if o in (*_CONTROLLERS, "cpuacct", "freezer")]
+
+
+def _own_paths(own: str) -> dict[str, str]:
+    """The caller's cgroup in each hierarchy, by controller or UNIFIED; cgroups(7)."""
+    paths = {}
+    for line in own.splitlines():
+        _, names, path = line.split(":", 2)
+        for name in names.split(",") if names else [UNIFIED]:
+            paths[name] = path
+    return paths
+
+
+def _delegated(mount: Path, mount_root: str, own: str) -> Path | None:
+    """The highest cgroup, from the caller's own upwards, that the caller may make others in."""
+    place, found = mount / os.path.relpath(own, mount_root), None
+    while place.is_relative_to(mount) and ".." not in place.parts:
+        if not (os.access(place, os.W_OK) and os.access(place / "cgroup.procs", os.W_OK)):
+            break
+        found, place = place, place.parent
+    return found
+
+
+def _number(path: str) -> int | None:
+    try:
+        return int(read(path))
+    except (OSError, ValueError):
+        return None
+
+
+def _field(path: str, name: str) -> int | None:
+    """A value of a flat keyed file."""
+    try:
+        lines = read(path).splitlines()
+    except OSError:
+        return None
+    return next((int(value) for key, _, value in (line.partition(" ") for line in lines) if key == name), None)
+
+
+def _await_event(directory: str, name: str, value: int) -> None:
+    """Wait until cgroup.events has the value; the kernel announces changes of the file by POLLPRI."""
+    path = f"{directory}/cgroup.events"
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLPRI)
+        while f"{name} {value}" not in os.pread(fd, 4096, 0).decode().splitlines():
+            poll.poll()
+    finally:
+        os.close(fd)
+
+
+def _pids(path: str) -> list[int]:
+    try:
+        return [int(pid) for pid in read(f"{path}/cgroup.procs").split()]
+    except OSError:
+        return []
+
+
+def _kill(pid: int, path: str) -> int | None:
+    """Kill a process of the cgroup, and give a descriptor that is readable at its end; None when it has gone."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    if pid not in _pids(path):  # the number may be another's by now, but what the descriptor holds is not
+        os.close(fd)
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+    return fd
+
+
+def _await_readable(fd: int) -> None:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    poll.poll()

@@ -1,0 +1,233 @@
+"""What instances that are processes of this host have in common: the start by plan, streams, exec, signals, cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.launcher.client import Launcher, Phases, Started
+from isoscope.backends.launcher.plan import Plan
+from isoscope.backends.launcher.process import Clone
+from isoscope.backends.launcher.step import Scene
+from isoscope.backends.launcher.task import LaunchedExecution, Task
+from isoscope.backends.launcher.terminal import TerminalInput
+from isoscope.core.errors import HostError
+from isoscope.core.instance import Execution, Exit, Instance, Stats
+from isoscope.core.launch import Launch
+from isoscope.core.output import Stdio
+
+
+class LaunchedInstance(Instance):
+    """An instance whose first process the launcher starts."""
+
+    def __init__(self, launch: Launch, launcher: Launcher, cgroup: Cgroup, plan: Plan) -> None:
+        super().__init__(launch)
+        self._launcher, self._cgroup, self._plan = launcher, cgroup, plan
+        self._task: Task | None = None
+        self._proof: Mapping[str, str] = {}
+        self._fds: dict[str, int] = {}  #: what our own phases made for the process, by name; closed once it has them
+
+    # Starting
+
+    def _start(self) -> None:
+        try:
+            self._carry_out_our_phases()
+            with self._cgroup_descriptor() as cgroup:
+                self._run({**self._fds, **cgroup})
+        finally:
+            for fd in self._fds.values():
+                os.close(fd)
+            self._fds.clear()
+
+    def _carry_out_our_phases(self) -> None:
+        scene = Scene(self._fds)
+        for phase, steps in self._plan.ours:
+            for step in steps:
+                try:
+                    step.execute(scene)
+                except OSError as error:
+                    raise HostError(
+                        f"phase {phase}, step {step.describe()!r}: {error.strerror}",
+                        hint="isoscope doctor says what this host allows",
+                    ) from error
+            self.timeline.mark(phase)
+
+    @contextlib.contextmanager
+    def _cgroup_descriptor(self) -> Iterator[dict[str, int]]:
+        if self._cgroup.unified is None:
+            yield {}
+            return
+        fd = os.open(self._cgroup.unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield {"cgroup": fd}
+        finally:
+            os.close(fd)
+
+    def _run(self, fds: dict[str, int]) -> None:
+        stdio = self.launch.stdio
+        with _Streams(stdio, self.workload.terminal) as streams:
+            started = self._launcher.launch(
+                self._plan.clone,
+                self._plan.theirs,
+                {**fds, **streams.theirs},
+                command=self.workload.command,
+                on_cloned=self._on_cloned(),
+            )
+            for moment, at_ns in started.moments.items():
+                self.timeline.mark(moment, at_ns)
+            self.timeline.mark("exec", started.executed_ns)
+            self._proof = started.proof
+            keyboard = None
+            if started.terminal is not None and stdio.stdin is not None:
+                keyboard = TerminalInput(stdio.stdin, started.terminal)
+            ours = streams.keep(started.terminal)
+        self._task = Task(self.launch.pump, started.pidfd, ours, self.saw_output, self._ended, keyboard)
+        # Only now, after the mark of `exec`: the phase `ready` must not end before it begins.
+        self._task.follow()
+
+    def _on_cloned(self) -> Callable[[int], None] | None:
+        """What to do between the clone and the first step, given the pid; None for nothing."""
+        return None
+
+    def _ended(self, how: Exit, at_ns: int) -> None:
+        if how.exit_status == 128 + signal.SIGKILL and self._cgroup.oom_killed():
+            how = Exit(code=how.code, signal=how.signal, oom_killed=True)
+        self.saw_exit(how, at_ns)
+
+    # A second command
+
+    def _exec(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> Execution:
+        execution = LaunchedExecution()
+        with self._cgroup_descriptor() as cgroup, _Direct(stdio, terminal) as streams:
+            started = self._launch_exec(command, {**cgroup, **streams.theirs}, stdio, terminal)
+            keyboard = None
+            if started.terminal is not None and stdio.stdin is not None:
+                keyboard = TerminalInput(stdio.stdin, started.terminal)
+            ours = {} if started.terminal is None else {"stdout": started.terminal}
+        execution.task = Task(
+            self.launch.pump, started.pidfd, ours, partial(_relay, stdio.stdout), execution.ended, keyboard
+        )
+        execution.task.follow()
+        return execution
+
+    def _launch_exec(self, command: tuple[str, ...], fds: Mapping[str, int], stdio: Stdio, terminal: bool) -> Started:
+        clone, phases = self._exec_plan(command, stdio, terminal)
+        return self._launcher.launch(clone, phases, fds, command=command)
+
+    def _exec_plan(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> tuple[Clone, Phases]:
+        raise NotImplementedError
+
+    # The other verbs
+
+    def _kill(self, signal_number: int) -> None:
+        if self._task is not None:
+            self._task.kill(signal_number)
+
+    def _pause(self) -> None:
+        if not self._cgroup.can_freeze:
+            raise HostError(
+                "pausing needs a cgroup, and none is delegated here",
+                hint="run as root, or as a user with a delegated cgroup (systemd.resource-control(5), Delegate=)",
+            )
+        self._cgroup.freeze()
+
+    def _resume(self) -> None:
+        self._cgroup.thaw()
+
+    def _stats(self) -> Stats:
+        return self._cgroup.stats()
+
+    def proof(self) -> dict[str, str]:
+        return dict(self._proof)
+
+    def _end_first_process(self) -> None:
+        """Kill the first process, frozen or not, and wait until it has been reaped."""
+        if self._task is None:
+            return
+        if self.exit is None:
+            self._task.kill(signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                self._cgroup.thaw()  # version 1 lets nothing die that is frozen
+            self._exited.wait()
+        self._task.close()
+
+
+class _Streams:
+    """Pipes for the output of a workload, so that it is timed and logged; its input is the caller's own descriptor."""
+
+    def __init__(self, stdio: Stdio, terminal: bool) -> None:
+        self.theirs: dict[str, int] = {}
+        self._ours: dict[str, int] = {}
+        self._made: list[int] = []
+        if terminal:
+            return
+        if stdio.stdin is None:
+            self._made.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            self.theirs["stdin"] = self._made[0]
+        else:
+            self.theirs["stdin"] = stdio.stdin
+        for name in ("stdout", "stderr"):
+            self._ours[name], self.theirs[name] = os.pipe2(os.O_CLOEXEC)
+            self._made.append(self.theirs[name])
+
+    def keep(self, terminal: int | None) -> dict[str, int]:
+        """Our ends, the caller's from now on."""
+        ours, self._ours = self._ours, {}
+        return ours if terminal is None else {"stdout": terminal}
+
+    def __enter__(self) -> _Streams:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in (*self._made, *self._ours.values()):
+            os.close(fd)
+
+
+class _Direct:
+    """The caller's own descriptors as the streams of a second command, and /dev/null where there is none."""
+
+    def __init__(self, stdio: Stdio, terminal: bool) -> None:
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        given = {"stdin": stdio.stdin, "stdout": stdio.stdout, "stderr": stdio.stderr}
+        self.theirs = {} if terminal else {n: self._null if fd is None else fd for n, fd in given.items()}
+
+    def __enter__(self) -> _Direct:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._null)
+
+
+def _relay(stdout: int | None, stream: str, data: bytes, at_ns: int) -> None:
+    """Pass the output of a terminal on to the caller, who may have gone."""
+    while stdout is not None and data:
+        try:
+            data = data[os.write(stdout, data) :]
+        except BrokenPipeError:
+            return
+
+
+def discard(path: str) -> None:
+    """Remove a directory with everything below it, be it readable or not. What has gone is no error."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(path, onerror=_force)
+
+
+def _force(function: Callable[..., object], path: str, _: object) -> None:
+    """Overlayfs leaves a directory that nobody but root may look into; what else is in the way is passed over."""
+    with contextlib.suppress(OSError):
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.chmod(path, 0o700)
+            shutil.rmtree(path)

@@ -1,0 +1,45 @@
+"""The helper's entry: `python -I -S main.py FD MODULE...`, started by `client` and by nobody else.
+
+It is forked for every start of an instance, and forking costs by the size of what is forked. So it has one thread,
+imports next to nothing, and sees of our packages only `isoscope.backends`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def _show_backends(directory: str) -> None:
+    """Make `isoscope.backends` importable without site-packages, whichever way it was installed."""
+    module = type(sys)
+    for name, path in (("isoscope", []), ("isoscope.backends", [directory])):
+        package = module(name)
+        package.__path__ = path
+        sys.modules[name] = package
+
+
+def main(fd: str, directory: str, *modules: str) -> None:
+    """Serve on the socket `fd` until its other end is closed, with the steps that `modules` define."""
+    _show_backends(directory)
+    import _signal
+    import _socket
+    import gc
+    from importlib import import_module
+
+    from isoscope.backends.launcher.serve import serve
+
+    for name in modules:
+        import_module(name)
+    # Python ignores these, and what is ignored stays ignored across exec.
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+    # A collection in the child would touch, and so copy, every page.
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    serve(_socket.socket(fileno=int(fd)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,284 @@
+"""Steps that turn a new process into the one that runs the command: who it is, where, with which streams and limits."""
+
+from __future__ import annotations
+
+import errno
+import posix
+import resource
+
+from isoscope.backends.launcher import linux, syscalls, users
+from isoscope.backends.launcher.step import Scene, Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_NOFILE_SOFT, _NOFILE_HARD = 1024, 524288  # systemd's defaults for services, systemd.exec(5)
+_EINVAL_WITHOUT_MAP = "the user namespace has no such user or group"
+
+
+class Clone(Step):
+    """A new process, a child of whoever asked for it. `cgroup` says that one of version 2 is entered by the same call."""
+
+    namespaces: tuple[str, ...] = ()
+    cgroup: bool = False
+
+    def describe(self) -> str:
+        words = ["CLONE_PARENT", "CLONE_PIDFD", *self.namespaces]
+        return f"clone3 {'|'.join(words + ['CLONE_INTO_CGROUP'] * self.cgroup)}"
+
+    def execute(self, scene: Scene) -> None:
+        # CLONE_PARENT: whoever asked waits for the process itself, and no helper stands between them.
+        flags = linux.CLONE_PARENT | linux.CLONE_PIDFD
+        for name in self.namespaces:
+            flags |= getattr(linux, name)
+        if self.cgroup:
+            flags |= linux.CLONE_INTO_CGROUP
+        scene.pid, scene.pidfd = syscalls.clone3(flags, scene.fds.get("cgroup"))
+
+
+class JoinCgroups(Step):
+    """Enter cgroups of version 1. A thread that writes 0 moves itself, which spares the kernel a grace period of RCU."""
+
+    directories: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"write 0 to tasks of {', '.join(self.directories)}"
+
+    def execute(self, scene: Scene) -> None:
+        for directory in self.directories:
+            fd = posix.open(f"{directory}/tasks", posix.O_WRONLY | posix.O_CLOEXEC)
+            try:
+                posix.write(fd, b"0")
+            finally:
+                posix.close(fd)
+
+
+class ProveCgroups(Step):
+    """Note which cgroups the process is in, by their paths on the host."""
+
+    def describe(self) -> str:
+        return "read /proc/self/cgroup"
+
+    def execute(self, scene: Scene) -> None:
+        scene.proof["cgroup"] = users.read("/proc/self/cgroup").strip()
+
+
+class ProveNamespaces(Step):
+    """Note what the kernel says that the process is."""
+
+    def describe(self) -> str:
+        return "read uname(2) and the links in /proc/self/ns"
+
+    def execute(self, scene: Scene) -> None:
+        names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+        scene.proof["kernel"] = posix.uname().release
+        scene.proof["namespaces"] = " ".join(posix.readlink(f"/proc/self/ns/{name}") for name in names)
+
+
+class ChangeRoot(Step):
+    """Take another directory as the root."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"chroot {self.path}, chdir /"
+
+    def execute(self, scene: Scene) -> None:
+        posix.chroot(self.path)
+        posix.chdir("/")
+
+
+class NewSession(Step):
+    """Let go of the caller's terminal and process group."""
+
+    def describe(self) -> str:
+        return "setsid, umask 022"
+
+    def execute(self, scene: Scene) -> None:
+        posix.setsid()
+        posix.umask(0o022)
+
+
+class StandardStreams(Step):
+    """Take the given descriptors as standard input, output and error."""
+
+    def describe(self) -> str:
+        return "dup2 stdin, stdout and stderr"
+
+    def execute(self, scene: Scene) -> None:
+        for number, name in enumerate(("stdin", "stdout", "stderr")):
+            posix.dup2(scene.fds[name], number)
+
+
+class OpenTerminal(Step):
+    """A terminal of the new root's own devpts as the controlling one, its other end handed to whoever asked."""
+
+    rows: int
+    columns: int
+    console: bool  #: whether it is shown as /dev/console, too
+
+    def describe(self) -> str:
+        console = ", bind it on /dev/console" if self.console else ""
+        return f"open /dev/ptmx ({self.columns}x{self.rows}), TIOCSCTTY, dup2 stdin, stdout and stderr{console}"
+
+    def execute(self, scene: Scene) -> None:
+        flags = posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC
+        master = posix.open("/dev/ptmx", flags)
+        syscalls.ioctl(master, linux.TIOCSPTLCK, bytes(4))
+        # TIOCGPTPEER, not the path: whatever the image may have put at /dev/pts does not matter.
+        slave = syscalls.ioctl(master, linux.TIOCGPTPEER, flags)
+        size = b"".join(n.to_bytes(2, "little") for n in (self.rows, self.columns, 0, 0))
+        syscalls.ioctl(slave, linux.TIOCSWINSZ, size)
+        syscalls.ioctl(slave, linux.TIOCSCTTY)
+        if self.console:
+            self._bind_console(slave)
+        for number in range(3):
+            posix.dup2(slave, number)
+        scene.send_fd("terminal", master)
+        posix.close(master)
+
+    def _bind_console(self, slave: int) -> None:
+        posix.close(posix.open("/dev/console", posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600))
+        flags = linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC | linux.AT_EMPTY_PATH
+        tree = syscalls.open_tree("", flags, slave)
+        syscalls.move_mount(tree, "/dev/console")
+        posix.close(tree)
+
+
+class CloseDescriptors(Step):
+    """Keep nothing but the standard streams and the way to report.
+
+    Before `WorkingDirectory`: a path such as /proc/self/fd/N must not lead to a directory of the host (CVE-2024-21626).
+    """
+
+    def describe(self) -> str:
+        return "close_range all but stdin, stdout, stderr and the status socket"
+
+    def execute(self, scene: Scene) -> None:
+        status = scene.fds["status"]
+        if status > 3:
+            syscalls.close_range(3, status - 1, 0)
+        syscalls.close_range(status + 1, 0xFFFFFFFF, 0)
+        syscalls.close_range(status, status, linux.CLOSE_RANGE_CLOEXEC)
+
+
+class ResourceLimits(Step):
+    """Take defaults for what the caller's shell may have set oddly; setrlimit(2), proc_pid_oom_score_adj(5)."""
+
+    def describe(self) -> str:
+        return f"RLIMIT_NOFILE {_NOFILE_SOFT}:{_NOFILE_HARD} at most, RLIMIT_CORE 0, oom_score_adj 0 at least"
+
+    def execute(self, scene: Scene) -> None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        hard = _NOFILE_HARD if hard == resource.RLIM_INFINITY else min(hard, _NOFILE_HARD)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(_NOFILE_SOFT, hard), hard))
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+        # A service manager may have shielded the caller from the OOM killer; what it runs is not to be shielded.
+        if users.read("/proc/self/oom_score_adj").startswith("-"):
+            fd = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY | posix.O_CLOEXEC)
+            posix.write(fd, b"0")
+            posix.close(fd)
+
+
+class WorkingDirectory(Step):
+    """Where the command starts; made when it is missing, as container engines do."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"chdir {self.path}"
+
+    def execute(self, scene: Scene) -> None:
+        try:
+            posix.chdir(self.path)
+        except FileNotFoundError:
+            self._make()
+            posix.chdir(self.path)
+        posix.getcwd()  # fails when the directory is not below the root
+
+    def _make(self) -> None:
+        made = "/" if self.path.startswith("/") else ""
+        for part in self.path.split("/"):
+            made += f"{part}/"
+            try:
+                posix.mkdir(made, 0o755)
+            except FileExistsError:
+                continue
+
+
+class SetUser(Step):
+    """Become the image's user, by the image's own /etc/passwd and /etc/group."""
+
+    user: str
+    groups: bool = True  #: whether setgroups(2) is allowed: not in a user namespace with one id
+
+    def describe(self) -> str:
+        groups = "setgroups, " if self.groups else ""
+        return f"{groups}setresgid, setresuid to {self.user or '0:0'}"
+
+    def execute(self, scene: Scene) -> None:
+        group = users.read("/etc/group") if self.user else ""
+        uid, gid, supplementary, home = users.resolve(self.user, users.read("/etc/passwd"), group)
+        scene.environment["HOME"] = home
+        if uid:
+            self._give_streams(uid)
+        try:
+            if self.groups:
+                posix.setgroups(list(supplementary))
+            posix.setresgid(gid, gid, gid)
+            posix.setresuid(uid, uid, uid)
+            scene.uid = uid
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise OSError(errno.EINVAL, _EINVAL_WITHOUT_MAP) from error
+            raise
+
+    def _give_streams(self, uid: int) -> None:
+        """Let the user open /dev/stdout and /dev/stderr again; pipes belong to whoever made them."""
+        for fd in (1, 2):
+            if posix.fstat(fd).st_mode & 0o170000 in (0o010000, 0o020000) and posix.fstat(fd).st_uid == posix.geteuid():
+                try:
+                    posix.fchown(fd, uid, -1)
+                except OSError:  # another's, in a user namespace
+                    continue
+
+
+class Execute(Step):
+    """Run the command. Does not return."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str]
+
+    def describe(self) -> str:
+        return f"execve {' '.join(self.command)}"
+
+    def execute(self, scene: Scene) -> NoReturn:
+        environment = {**scene.environment, **self.environment}
+        name, failure = self.command[0], errno.ENOENT
+        for path in self._candidates(name, environment.get("PATH", "")):
+            try:
+                posix.execve(path, list(self.command), environment)
+            except (FileNotFoundError, NotADirectoryError):
+                if posix.access(path, posix.F_OK):
+                    failure = errno.ELIBACC  # it is there, but what it names as its interpreter is not
+            except PermissionError as error:
+                failure = error.errno or errno.EACCES
+        raise OSError(failure, posix.strerror(failure))
+
+    def _candidates(self, name: str, path: str) -> list[str]:
+        """Where execvp(3) would look."""
+        if not name or "/" in name:
+            return [name] if name else []
+        return [f"{directory or '.'}/{name}" for directory in path.split(":")]
+
+
+class Finish(Step):
+    """End the process, in the place of `Execute`."""
+
+    def describe(self) -> str:
+        return "exit_group 0"
+
+    def execute(self, scene: Scene) -> NoReturn:
+        posix._exit(0)

@@ -1,0 +1,176 @@
+"""One thin wrapper per system call, with the call's own name, for those that Python's `os` does not have.
+
+Each raises OSError with the call's errno. Structures are those of the kernel's headers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import posix
+
+from isoscope.backends.launcher.linux import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    LINUX_CAPABILITY_VERSION_3,
+    MOVE_MOUNT_F_EMPTY_PATH,
+)
+
+# The numbers are the same on every architecture that Linux has had them on, but for alpha.
+_NR_OPEN_TREE, _NR_MOVE_MOUNT, _NR_CLONE3, _NR_CLOSE_RANGE, _NR_OPENAT2, _NR_MOUNT_SETATTR = (
+    428,
+    429,
+    435,
+    436,
+    437,
+    442,
+)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class CloneArgs(ctypes.Structure):
+    """`struct clone_args` of linux/sched.h, CLONE_ARGS_SIZE_VER2."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_uint64)
+        for name in (
+            "flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls", "set_tid",
+            "set_tid_size", "cgroup",
+        )
+    )  # fmt: skip
+
+
+class MountAttr(ctypes.Structure):
+    """`struct mount_attr` of linux/mount.h."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd"))
+
+
+class OpenHow(ctypes.Structure):
+    """`struct open_how` of linux/openat2.h."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("flags", "mode", "resolve"))
+
+
+class CapabilityHeader(ctypes.Structure):
+    """`struct __user_cap_header_struct` of linux/capability.h."""
+
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class CapabilityData(ctypes.Structure):
+    """`struct __user_cap_data_struct` of linux/capability.h; two of them hold 64 capabilities."""
+
+    _fields_ = tuple((name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable"))
+
+
+class SockFprog(ctypes.Structure):
+    """`struct sock_fprog` of linux/filter.h."""
+
+    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, posix.strerror(number))
+    return result
+
+
+def _path(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
+    """The pid of the new process (0 in the new process) and, with CLONE_PIDFD, a pidfd (else -1); clone(2)."""
+    pidfd = ctypes.c_int(-1)
+    args = CloneArgs(flags=flags, pidfd=ctypes.addressof(pidfd), cgroup=cgroup or 0)
+    pid = _check(_libc.syscall(_NR_CLONE3, ctypes.byref(args), ctypes.sizeof(args)))
+    return pid, pidfd.value
+
+
+def mount(source: str, target: str, fstype: str, flags: int, data: str = "") -> None:
+    """mount(2)."""
+    _check(_libc.mount(_path(source), _path(target), _path(fstype), ctypes.c_ulong(flags), _path(data)))
+
+
+def umount2(target: str, flags: int) -> None:
+    """umount2(2)."""
+    _check(_libc.umount2(_path(target), flags))
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """pivot_root(2)."""
+    _check(_libc.pivot_root(_path(new_root), _path(put_old)))
+
+
+def open_tree(path: str, flags: int, dirfd: int = AT_FDCWD) -> int:
+    """A descriptor of a mount, or with OPEN_TREE_CLONE of a detached copy of it; open_tree(2).
+
+    With AT_EMPTY_PATH and no path, of the mount that `dirfd` is open on.
+    """
+    return _check(_libc.syscall(_NR_OPEN_TREE, dirfd, _path(path), ctypes.c_uint(flags)))
+
+
+def move_mount(tree: int, target: str, dirfd: int = AT_FDCWD, flags: int = 0) -> None:
+    """Attach a detached mount; move_mount(2)."""
+    flags |= MOVE_MOUNT_F_EMPTY_PATH
+    _check(_libc.syscall(_NR_MOVE_MOUNT, tree, b"", dirfd, _path(target), ctypes.c_uint(flags)))
+
+
+def mount_setattr(tree: int, flags: int, attr_set: int, propagation: int = 0) -> None:
+    """Set attributes of a mount, or with AT_RECURSIVE of all below it, too; mount_setattr(2)."""
+    attr = MountAttr(attr_set=attr_set, propagation=propagation)
+    flags |= AT_EMPTY_PATH
+    _check(_libc.syscall(_NR_MOUNT_SETATTR, tree, b"", ctypes.c_uint(flags), ctypes.byref(attr), ctypes.sizeof(attr)))
+
+
+def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
+    """openat2(2). O_CLOEXEC is added."""
+    how = OpenHow(flags=flags | posix.O_CLOEXEC, mode=mode, resolve=resolve)
+    return _check(_libc.syscall(_NR_OPENAT2, dirfd, _path(path), ctypes.byref(how), ctypes.sizeof(how)))
+
+
+def close_range(first: int, last: int, flags: int) -> None:
+    """close_range(2)."""
+    _check(_libc.syscall(_NR_CLOSE_RANGE, ctypes.c_uint(first), ctypes.c_uint(last), ctypes.c_uint(flags)))
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _check(_libc.unshare(flags))
+
+
+def setns(fd: int, nstype: int) -> None:
+    """setns(2); `fd` may be a pidfd, and then `nstype` several namespaces at once."""
+    _check(_libc.setns(fd, nstype))
+
+
+def sethostname(name: str) -> None:
+    """sethostname(2)."""
+    encoded = _path(name)
+    _check(_libc.sethostname(encoded, len(encoded)))
+
+
+def prctl(option: int, value: int = 0, pointer: ctypes.Structure | None = None) -> None:
+    """prctl(2), with a value, or with a value and a structure."""
+    third = ctypes.c_void_p(0) if pointer is None else ctypes.byref(pointer)
+    zero = ctypes.c_ulong(0)
+    _check(_libc.prctl(option, ctypes.c_ulong(value), third, zero, zero))
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """Set the caller's capabilities, each a bit mask; capset(2)."""
+    header = CapabilityHeader(LINUX_CAPABILITY_VERSION_3, 0)
+    low, high = 0xFFFFFFFF, 32
+    data = (CapabilityData * 2)(
+        CapabilityData(effective & low, permitted & low, inheritable & low),
+        CapabilityData(effective >> high, permitted >> high, inheritable >> high),
+    )
+    _check(_libc.capset(ctypes.byref(header), data))
+
+
+def ioctl(fd: int, request: int, argument: bytes | int = 0) -> int:
+    """ioctl(2), for requests that only read their argument."""
+    return _check(_libc.ioctl(fd, ctypes.c_ulong(request), argument))

@@ -1,0 +1,120 @@
+"""The backend `process`: the image's command as a plain process of the host, the baseline of every comparison."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import ClassVar
+
+from isoscope.backends.launcher.cgroups import Cgroup, Tree
+from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.instance import discard
+from isoscope.backends.launcher.step import Scene, Step
+from isoscope.backends.process import rootfs
+from isoscope.backends.process.instance import ProcessInstance, plan
+from isoscope.core import backend
+from isoscope.core.backend import Backend, Context, Lack
+from isoscope.core.capabilities import Capabilities
+from isoscope.core.errors import HostError, InputError
+from isoscope.core.instance import Instance
+from isoscope.core.launch import Launch
+from isoscope.core.registry import Record
+from isoscope.core.workload import Network, Resources
+
+
+class ProcessBackend(Backend):
+    """Chroot and exec, and nothing that isolates: the host's processes, network and devices are the command's, too.
+
+    The tree is the same overlay that a container has, so that both read from the same storage; it is mounted before
+    the clock starts. A cgroup without limits tracks what the command starts. `Network.NONE` is accepted because it is
+    what a workload has that asks for nothing, and is not enforced: the proof says `network: host`.
+    """
+
+    name: ClassVar[str] = "process"
+    summary: ClassVar[str] = "a plain process, no isolation: the baseline"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        networks=frozenset({Network.NONE, Network.HOST}),
+        mounts=True,
+        terminal=True,
+        exec=True,
+        pause=True,
+        stats=True,
+    )
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._launcher = Launcher()
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.discover()
+
+    def lacks(self) -> list[Lack]:
+        if os.geteuid() != 0:
+            return [Lack("chroot and mount need root", "sudo isoscope ...")]
+        return []
+
+    def plan(self, launch: Launch) -> list[backend.Step]:
+        cgroup, root = self._cgroup(launch), rootfs.place(self.context.home, launch.record)
+        before = [*cgroup.steps(), *rootfs.steps(launch, root)]
+        made = [backend.Step("create", step.describe()) for step in before]
+        return made + plan(launch, cgroup, str(root)).steps()
+
+    def create(self, launch: Launch) -> Instance:
+        for mount in launch.workload.mounts:
+            if len(mount.target.parts) == 1:
+                raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
+        record, cgroup = launch.record, self._cgroup(launch)
+        root = rootfs.place(self.context.home, record)
+        self._launcher.spawn()
+        self._tree.prepare()
+        record.claim(cgroups=cgroup.directories, root=str(root))
+        try:
+            for directory in (root, rootfs.upper(record), rootfs.work(record)):
+                directory.mkdir(parents=True)
+            self._carry_out([*cgroup.steps(), *rootfs.steps(launch, root)])
+            return ProcessInstance(launch, self._launcher, cgroup, str(root), self.reclaim)
+        except BaseException:
+            self.reclaim(record)
+            raise
+
+    def _cgroup(self, launch: Launch) -> Cgroup:
+        return self._tree.cgroup(launch.record.mark, Resources())
+
+    def _carry_out(self, steps: list[Step]) -> None:
+        scene = Scene({})
+        for step in steps:
+            try:
+                step.execute(scene)
+            except OSError as error:
+                raise HostError(
+                    f"cannot prepare the process: {step.describe()[:200]}: {error.strerror}",
+                    hint="isoscope doctor says what this host lacks",
+                ) from error
+
+    def reclaim(self, record: Record) -> None:
+        Cgroup.recorded(record.resources.get("cgroups"), record.mark).end()
+        try:
+            rootfs.unmount(rootfs.place(self.context.home, record))
+        except OSError as error:
+            raise HostError(
+                f"cannot unmount the tree of {record.name!r}: {error.strerror}",
+                hint="see findmnt, and unmount it by hand",
+            ) from error
+        for name in ("work/work", "work", "upper"):
+            discard(str(record.directory / name))
+
+    def sweep(self, live: list[Record]) -> list[str]:
+        self._clean()
+        return self._tree.clean()
+
+    def close(self) -> None:
+        self._launcher.close()
+        self._tree.clean()
+        self._clean()
+
+    def _clean(self) -> None:
+        try:
+            (self.context.home / "mounts").rmdir()
+        except OSError:  # instances are still there, or there never was any
+            return

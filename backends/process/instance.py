@@ -1,0 +1,88 @@
+"""A plain process of the host in the image's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.launcher.client import Launcher, Phases
+from isoscope.backends.launcher.instance import LaunchedInstance
+from isoscope.backends.launcher.plan import Plan
+from isoscope.backends.launcher.process import (
+    ChangeRoot,
+    Clone,
+    CloseDescriptors,
+    Execute,
+    JoinCgroups,
+    NewSession,
+    OpenTerminal,
+    ProveCgroups,
+    ProveNamespaces,
+    SetUser,
+    StandardStreams,
+    WorkingDirectory,
+)
+from isoscope.backends.launcher.step import Step
+from isoscope.backends.launcher.terminal import window_size
+from isoscope.core.launch import Launch
+from isoscope.core.output import Stdio
+from isoscope.core.registry import Record
+
+#: Releases everything that was made for an instance.
+Release = Callable[[Record], None]
+
+PHASES = ("exec", "ready")
+
+
+def plan(launch: Launch, cgroup: Cgroup, root: str) -> Plan:
+    """The plan of the start; the tree and the cgroup, which only tracks, are made before it."""
+    workload = launch.workload
+    return Plan([], clone(cgroup), execution(launch, cgroup, root, workload.command, launch.stdio, workload.terminal))
+
+
+def clone(cgroup: Cgroup) -> Clone:
+    """A clone without namespaces."""
+    return Clone((), cgroup.unified is not None)
+
+
+def execution(
+    launch: Launch, cgroup: Cgroup, root: str, command: tuple[str, ...], stdio: Stdio, terminal: bool
+) -> Phases:
+    """The phases of a command in the tree."""
+    environment = launch.environment()
+    if terminal:
+        environment.setdefault("TERM", "xterm")
+    join: list[Step] = [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
+    steps = [
+        *join,
+        ProveCgroups(),
+        ProveNamespaces(),
+        ChangeRoot(root),
+        NewSession(),
+        OpenTerminal(*window_size(stdio), console=False) if terminal else StandardStreams(),
+        CloseDescriptors(),
+        WorkingDirectory(launch.working_directory()),
+        SetUser(launch.rootfs.user),
+        Execute(command, environment),
+    ]
+    return [("exec", steps)]
+
+
+class ProcessInstance(LaunchedInstance):
+    """One process, and whatever it starts."""
+
+    phases = PHASES
+
+    def __init__(self, launch: Launch, launcher: Launcher, cgroup: Cgroup, root: str, release: Release) -> None:
+        super().__init__(launch, launcher, cgroup, plan(launch, cgroup, root))
+        self._root, self._release = root, release
+
+    def _exec_plan(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> tuple[Clone, Phases]:
+        return clone(self._cgroup), execution(self.launch, self._cgroup, self._root, command, stdio, terminal)
+
+    def proof(self) -> dict[str, str]:
+        return {**super().proof(), "network": "host"} if self._proof else {}
+
+    def _delete(self) -> None:
+        self._end_first_process()
+        self._release(self.record)
