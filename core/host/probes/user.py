@@ -6,17 +6,18 @@ import os
 from pathlib import Path
 
 from isoscope.core.host.probes import libc
-from isoscope.core.host.probes.report import attempt
+from isoscope.core.host.probes.report import attempt, say
 
 _NOBODY = 65534
 _PR_SET_DUMPABLE = 4
 
 
 def main(_: list[str]) -> None:
-    """Say what becomes of `unshare`, `map` and `use`, up to the first that fails."""
+    """Say as which `user`, and what becomes of `unshare`, `map` and `use`, up to the first that fails."""
     if os.geteuid() == 0:
         _become_nobody()
     uid, gid = os.geteuid(), os.getegid()
+    say(user=uid)
     if not attempt("unshare", libc.unshare, libc.CLONE_NEW["user"]) or not attempt("map", map_root, uid, gid):
         return
     attempt("use", _use)

@@ -55,7 +55,8 @@ def test_its_cpu_time_is_known(probe) -> None:
         "sys.stdout.write('no newline'); sys.stdout.flush(); signal.pause()",
     ],
 )
-def test_a_child_that_hangs_is_killed_and_what_it_said_counts(probe, hang: str) -> None:
+def test_a_child_that_hangs_is_killed_and_what_it_said_counts(probe, hang: str, monkeypatch) -> None:
+    monkeypatch.setattr(child, "_START_S", 1000)
     answer = ask(probe("say(pid=os.getpid())", hang), deadline_s=0.2)
     assert answer.late
     assert answer.trouble == "no answer before the deadline"

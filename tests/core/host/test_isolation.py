@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from isoscope.core.host import Host, isolation, networking
-from isoscope.core.host.child import Answer
+from isoscope.core.host.child import Answer, ask
 from isoscope.core.host.outcome import feature
 
 
@@ -100,6 +100,10 @@ def test_user_namespaces_agree_with_unshare(home: Path) -> None:
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
     done = subprocess.run(command, capture_output=True)
     assert Host(home).user_namespaces.available == (done.returncode == 0)
+
+
+def test_the_unprivileged_are_tried_without_privileges() -> None:
+    assert ask("user", deadline_s=5).said["user"] != 0
 
 
 @pytest.mark.root

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -211,6 +213,32 @@ def test_the_guest_loop_runs_natively() -> None:
     spent_ns, iterations = probe._calibrate()
     assert spent_ns > 0
     assert iterations >= 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("stage", "instructions"),
+    [
+        ("cmpxchg16b", "xor xor mov mov mov cmpxchg16b out"),
+        ("xrstor", "mov xor mov xsave xrstor out"),
+        ("int3", "int3 out"),
+    ],
+)
+def test_the_guest_is_made_of_the_instructions_that_it_claims(tmp_path: Path, stage: str, instructions: str) -> None:
+    (chosen,) = (each for each in guest.STAGES if each.name == stage)
+    assert disassembled(tmp_path, bytes.fromhex(chosen.code)) == instructions
+
+
+def test_the_guest_handles_its_trap_and_counts_down(tmp_path: Path) -> None:
+    assert disassembled(tmp_path, guest._HANDLER_PROGRAM) == "incl iretq"
+    assert disassembled(tmp_path, guest._COUNT_DOWN) == "dec jne"
+
+
+def disassembled(directory: Path, code: bytes) -> str:
+    file = directory / "code"
+    file.write_bytes(code)
+    command = ["objdump", "-D", "-b", "binary", "-m", "i386:x86-64", "--no-show-raw-insn", file]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return " ".join(re.findall(r"^ +[0-9a-f]+:\s+(\w+)", listing, re.MULTILINE))
 
 
 def test_a_stage_without_its_effect_is_noticed() -> None:
