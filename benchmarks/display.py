@@ -93,7 +93,8 @@ def _text(event: _Event) -> str:
         case "note":
             return f"note: {event['text']}"
         case "made" if event["status"] == "failed":
-            return f"failed: {event['benchmark']}, {event['variant']}, block {event['block']}: {event['reason']}"
+            name = f"{event['benchmark']}, {event['variant']}, block {event['block']}"
+            return f"failed: {name}: {event['reason'].partition(chr(10))[0]}"
         case "summary":
             return "writing summary and report"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,6 +30,9 @@ TIMEOUT = 120.0
 
 #: Characters of a failure's reason that are kept; it may hold the tail of a guest's console.
 _LONGEST_REASON = 2000
+
+#: An instance's name in an error. It has gone with its instance; without it, equal failures have equal reasons.
+_INSTANCE = re.compile(r"'?\b[0-9a-f]{12}\b'?")
 
 _log = logging.getLogger(__name__)
 
@@ -164,4 +168,5 @@ def _reason(error: Exception) -> str:
         place = extract_tb(error.__traceback__)[-1]
         name = place.filename.rpartition("/")[2]
         return f"{type(error).__name__}: {error} ({name}:{place.lineno})"[:_LONGEST_REASON]
-    return (f"{error.message} ({error.hint})" if error.hint else error.message)[:_LONGEST_REASON]
+    words = f"{error.message} ({error.hint})" if error.hint else error.message
+    return _INSTANCE.sub("the instance", words)[:_LONGEST_REASON]

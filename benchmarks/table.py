@@ -71,9 +71,10 @@ def _reasons(summary: Summary) -> Iterator[str]:
 
 
 def _failures(summary: Summary) -> Iterator[str]:
+    """What failed, with the first line of the reason: the report has all of it, a guest's console included."""
     for one in summary.failures:
         count = f"{one.measured} trial(s)" + (f" and {one.warmups} warm-up(s)" if one.warmups else "")
-        yield f"{one.status}: {one.variant} ({one.benchmark}), {count}: {one.reason}"
+        yield f"{one.status}: {one.variant} ({one.benchmark}), {count}: {one.reason.partition(chr(10))[0]}"
 
 
 def _not_run(summary: Summary) -> Iterator[str]:

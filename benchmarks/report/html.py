@@ -17,6 +17,7 @@ from isoscope.benchmarks.run import Run
 from isoscope.benchmarks.summary import Series, Summary
 from isoscope.benchmarks.terms import Subject, Terms
 from isoscope.benchmarks.verdict import CLOCK, accelerators, emulated
+from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
 
 
@@ -37,7 +38,9 @@ def render(run: Run, figures: dict[str, list[Figure]]) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     environment.filters["quantity"] = quantity
     environment.filters["number"] = number
     environment.filters["interval"] = interval
@@ -62,6 +65,13 @@ def render(run: Run, figures: dict[str, list[Figure]]) -> str:
         notes=_notes(run.environment),
         command=command(terms),
     )
+
+
+def _shown(value: Any) -> Any:
+    """What stands for a value on the page: strangers' control characters as escapes, and our markup as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "\n".join(map(printable, value.split("\n")))
 
 
 def command(terms: Terms) -> str:
