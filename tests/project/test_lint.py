@@ -30,14 +30,17 @@ def test_formatting(root: Path) -> None:
     run("ruff", "format", "--quiet", "--diff", ".", cwd=root)
 
 
-def test_types(root: Path, tmp_path: Path) -> None:
-    # A tree of links gives the import path to mypy whichever way the project is installed.
-    tree = tmp_path / "isoscope"
-    tree.mkdir()
+def test_types(root: Path) -> None:
+    # A tree of links gives the import path to mypy whichever way the project is installed; mypy's cache knows files by
+    # their path, so it stands beside the cache.
+    tree = root / ".mypy_cache/tree"
+    (tree / "isoscope").mkdir(parents=True, exist_ok=True)
     for name in PACKAGES:
-        (tree / name).symlink_to(root / name)
+        link = tree / "isoscope" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(root / name)
     packages = [word for name in PACKAGES for word in ("-p", f"isoscope.{name}")]
-    run("mypy", "--no-error-summary", *packages, cwd=root, MYPYPATH=str(tmp_path))
+    run("mypy", "--no-error-summary", *packages, cwd=root, MYPYPATH=str(tree))
 
 
 def test_no_hosts_and_no_paths_of_this_machine(root: Path, tracked: list[Path]) -> None:

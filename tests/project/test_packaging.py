@@ -115,8 +115,8 @@ def test_the_lowest_python_is_the_same_everywhere(project: dict[str, Any]) -> No
 def test_everything_that_is_imported_is_declared(root: Path, project: dict[str, Any], folders: set[str]) -> None:
     """A dependency of a dependency may go away with its next release."""
     listed = [*project["project"]["dependencies"]]
-    for name in ("vm", "compare"):
-        listed += project["project"]["optional-dependencies"][name]
+    for extra in project["project"]["optional-dependencies"].values():
+        listed += extra
     declared = {requirement.split(">")[0].lower() for requirement in listed}
     providers = packages_distributions()
     undeclared = set()
