@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from isoscope.benchmarks import environment
 from isoscope.benchmarks.benchmark import Benchmark
@@ -127,7 +126,16 @@ def _digest(lab: Lab, workload: Workload, progress: Progress) -> str:
 
 def _not_run(lab: Lab, variants: Sequence[Variant]) -> tuple[NotRun, ...]:
     """The backends that cannot run here, when nobody chose: when every one that can is compared, and as it is."""
-    lacks: dict[str, Any] = {name: lab.backend(name).lacks() for name in lab.backend_names if name != HARNESS}
-    if {str(variant) for variant in variants} != {name for name, missing in lacks.items() if not missing}:
+    lacks = {name: _lack(lab, name) for name in lab.backend_names if name != HARNESS}
+    if {str(variant) for variant in variants} != {name for name, missing in lacks.items() if missing is None}:
         return ()
-    return tuple(NotRun(name, missing[0].what, missing[0].remedy) for name, missing in lacks.items() if missing)
+    return tuple(missing for missing in lacks.values() if missing is not None)
+
+
+def _lack(lab: Lab, name: str) -> NotRun | None:
+    """Why a backend cannot run here; one that cannot even be imported must not stop the comparison of others."""
+    try:
+        lacks = lab.backend(name).lacks()
+    except Exception as error:
+        return NotRun(name, f"it is broken: {type(error).__name__}: {error}", "uninstall or repair its plugin")
+    return NotRun(name, lacks[0].what, lacks[0].remedy) if lacks else None

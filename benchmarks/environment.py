@@ -7,13 +7,17 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from isoscope.core.lab import Lab
 from isoscope.core.registry import Record
 
-#: Runnable tasks per CPU above which somebody else's work is likely to be in the figures.
-_BUSY = 0.5
+#: Share of the CPUs in use, while this process rests, above which somebody else's work is likely to be in the figures.
+_BUSY = 0.2
+
+#: Seconds over which that share is taken; the load average would still hold the making of our own images.
+_LOOK = 0.3
 
 #: Share of CPU time taken away by the hypervisor above which spans are likely to be stretched.
 _STOLEN = 0.01
@@ -40,11 +44,12 @@ def facts(lab: Lab) -> dict[str, Any]:
 
 
 def moment(lab: Lab) -> dict[str, Any]:
-    """What changes: load, memory, CPU time so far, and the instances that are there."""
+    """What changes: load, memory, CPU time so far, and the instances that are there. Takes a third of a second."""
     live, dead = _instances(lab)
     return {
         "load": list(os.getloadavg()),
         "memory_available": _memory_available(),
+        "busy": _busy(),
         "cpu_ticks": _cpu_ticks(),
         "instances": len(live),
         "leftovers": len(dead),
@@ -78,9 +83,8 @@ def identity(lab: Lab) -> dict[str, Any]:
 def dirt(now: dict[str, Any]) -> list[str]:
     """What is on the host at this moment that may be in the figures, each as a sentence."""
     found = []
-    cpus = os.cpu_count() or 1
-    if now["load"][0] > _BUSY * cpus:
-        found.append(f"the host is busy: load {now['load'][0]:.2f} on {cpus} CPUs before the first trial")
+    if now["busy"] > _BUSY:
+        found.append(f"the host is busy: others use {now['busy']:.0%} of its CPUs")
     if now["instances"]:
         found.append(f"{now['instances']} other instance(s) of isoscope are here")
     if now["leftovers"]:
@@ -121,7 +125,16 @@ def _memory_available() -> int | None:
 def _cpu_ticks() -> dict[str, int]:
     fields = [int(field) for field in (_read(Path("/proc/stat")) or "cpu 0").splitlines()[0].split()[1:]]
     # guest time (the last two) is part of user time already
-    return {"total": sum(fields[:8]), "steal": fields[7] if len(fields) > 7 else 0}
+    return {"total": sum(fields[:8]), "idle": sum(fields[3:5]), "steal": fields[7] if len(fields) > 7 else 0}
+
+
+def _busy() -> float:
+    """The share of the CPUs that is in use while this process rests."""
+    before = _cpu_ticks()
+    sleep(_LOOK)
+    after = _cpu_ticks()
+    total = after["total"] - before["total"]
+    return 1 - (after["idle"] - before["idle"]) / total if total else 0.0
 
 
 def _turbo() -> bool | None:

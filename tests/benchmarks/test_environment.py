@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ from isoscope.core.registry import Owner
 
 
 def moment(**changed: Any) -> dict[str, Any]:
-    quiet = {"load": [0.0, 0.0, 0.0], "instances": 0, "leftovers": 0, "cpu_ticks": {"total": 1000, "steal": 10}}
+    quiet = {"busy": 0.01, "instances": 0, "leftovers": 0, "cpu_ticks": {"total": 1000, "steal": 10, "idle": 900}}
     return quiet | changed
 
 
@@ -21,7 +24,7 @@ def test_a_quiet_host_is_not_remarked_upon() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"load": [99.0, 0.0, 0.0]}, "the host is busy: load 99.00"),
+        ({"busy": 0.6}, "the host is busy: others use 60% of its CPUs"),
         ({"instances": 2}, "2 other instance(s)"),
         ({"leftovers": 1}, "isoscope gc removes them"),
     ],
@@ -38,6 +41,13 @@ def test_cpu_time_that_was_taken_away_is_told() -> None:
     assert environment.theft(0.001) == []
     assert environment.stolen(moment(), moment()) is None
     assert environment.theft(None) == []
+
+
+def test_work_of_others_is_seen(fake_lab: Lab) -> None:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
+        busy = environment.moment(fake_lab)["busy"]
+        spinner.kill()
+    assert busy > 0.8 / (os.cpu_count() or 1)
 
 
 def test_instances_of_the_living_and_of_the_dead_are_counted_apart(fake_lab: Lab, home: Path) -> None:
