@@ -209,7 +209,7 @@ class Lab:
             lines.append(self._reclaim(record))
         for name in self.backend_names:
             lines += self.backend(name).sweep(live)
-        return lines + self.images.sweep() + self.registry.sweep()
+        return lines + self.images.sweep() + self.registry.sweep() + self.host.sweep()
 
     def _reclaim(self, record: Record) -> str:
         what = f"instance {record.name} ({record.variant})"

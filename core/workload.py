@@ -82,6 +82,8 @@ class Workload:
     terminal: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.command, str) or not all(isinstance(word, str) for word in self.command):
+            raise InputError(f"command {self.command!r} is not a list of strings", hint='write ["echo", "hello"]')
         object.__setattr__(self, "command", tuple(self.command))
         object.__setattr__(self, "mounts", tuple(self.mounts))
         object.__setattr__(self, "network", Network(self.network))

@@ -184,6 +184,14 @@ class Host:
         with ThreadPoolExecutor(len(_SLOW)) as pool:
             list(pool.map(lambda name: getattr(self, name), _SLOW))
 
+    def sweep(self) -> list[str]:
+        """Remove what a killed probe left behind, in the state directory and among the cgroups. Returns a line for each."""
+        from isoscope.core.host.cgroups import probe
+        from isoscope.core.host.scratch import sweep_directories
+
+        probe(self.root)  # which begins by removing abandoned groups where it is about to make its own
+        return sweep_directories(self.home / "cache")
+
     def as_dict(self) -> dict[str, Any]:
         """All facts as plain data, for `--json` and the environment of a run."""
         self.probe()

@@ -27,13 +27,20 @@ def abandoned(directory: Path) -> list[Path]:
     return [directory / name for name, match in matches if match and not Path("/proc", match[1]).exists()]
 
 
+def sweep_directories(directory: Path) -> list[str]:
+    """Remove abandoned directories. Returns a line for each."""
+    found = abandoned(directory)
+    for path in found:
+        shutil.rmtree(path, ignore_errors=True)
+    return [f"removed {path.name}, left by a probe" for path in found]
+
+
 @contextmanager
 def scratch(home: Path) -> Iterator[Path]:
     """An empty directory below a state directory. Raises OSError when it cannot be made."""
     cache = home / "cache"
     cache.mkdir(parents=True, exist_ok=True)
-    for path in abandoned(cache):
-        shutil.rmtree(path, ignore_errors=True)
+    sweep_directories(cache)
     # Its removal copes with directories without permissions, which overlayfs leaves behind.
     with TemporaryDirectory(prefix=f"isoscope-probe-{os.getpid()}-", dir=cache, ignore_cleanup_errors=True) as name:
         yield Path(name)

@@ -1,0 +1,145 @@
+import os
+import subprocess
+
+import pytest
+from isoscope.core import Resources, Workload
+from isoscope.core.backend import Lack
+from isoscope.core.errors import (
+    BackendUnavailable,
+    InputError,
+    InstanceFailed,
+    NameTaken,
+    NotFound,
+    StateError,
+    Timeout,
+    Unsupported,
+)
+from isoscope.core.registry import Owner
+from isoscope.testing.fake import FakeBackend, FakePlugin, lab_with
+
+SLEEP = Workload(command=["sleep", "60"])
+
+
+@pytest.fixture
+def plugin():
+    return FakePlugin()
+
+
+@pytest.fixture
+def lab(home, plugin):
+    with lab_with(home, plugin) as lab:
+        yield lab
+
+
+@pytest.mark.parametrize(
+    ("workload", "backend", "error"),
+    [
+        (SLEEP, "nosuch", NotFound),
+        (SLEEP, "fake:nosuch=1", InputError),
+        (SLEEP, "fake:memory=none", InputError),
+        (SLEEP, "fake:network=vf", Unsupported),
+        (Workload(image="nosuch", command=["true"]), "fake", NotFound),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_recorded(lab, workload, backend, error):
+    with pytest.raises(error) as caught:
+        lab.create(workload, backend)
+    assert caught.value.hint
+    assert list(lab.registry) == []
+
+
+def test_an_unready_backend_says_what_it_lacks(lab, monkeypatch):
+    monkeypatch.setattr(FakeBackend, "lacks", lambda self: [Lack("no fakery here", "apt-get install fakery")])
+    with pytest.raises(BackendUnavailable, match="no fakery here") as caught:
+        lab.create(SLEEP, "fake")
+    assert caught.value.hint == "apt-get install fakery"
+
+
+def test_a_variants_terms_reach_the_instance(lab):
+    with lab.start(Workload(command=["sleep", "60"], resources=Resources(pids=5)), "fake:memory=64M") as instance:
+        assert instance.workload.resources == Resources(memory=64 << 20, pids=5)
+        assert instance.record.variant == "fake:memory=64M"
+
+
+def test_a_name_is_given_to_one_instance(lab):
+    with lab.start(SLEEP, "fake", name="web"), pytest.raises(NameTaken):
+        lab.start(SLEEP, "fake", name="web")
+    with lab.start(SLEEP, "fake", name="web") as instance:
+        assert lab.registry.find("web").id == instance.record.id
+
+
+def test_a_plan_leaves_nothing(lab):
+    assert lab.plan(SLEEP, "fake")
+    assert list(lab.registry) == []
+
+
+def test_a_failed_start_leaves_nothing(lab):
+    with pytest.raises(Exception, match="nosuch"):
+        lab.start(Workload(command=["nosuch"]), "fake")
+    assert list(lab.registry) == []
+
+
+def test_an_instance_that_never_ran_says_so_instead_of_waiting_for_ever(lab):
+    with lab.create(Workload(command=["nosuch"]), "fake") as instance:
+        with pytest.raises(StateError):
+            instance.wait()
+        with pytest.raises(Exception, match="nosuch"):
+            instance.start()
+        with pytest.raises(InstanceFailed, match="never ran"):
+            instance.wait()
+
+
+def test_waiting_ends_in_time(lab):
+    with lab.start(SLEEP, "fake") as instance, pytest.raises(Timeout) as caught:
+        instance.wait(0.001)
+    assert caught.value.transient
+    assert caught.value.hint
+
+
+def test_gc_removes_what_dead_owners_left_and_nothing_else(lab, home):
+    with lab.start(SLEEP, "fake", name="alive"):
+        process = subprocess.Popen(["true"])
+        dead = Owner(process.pid, 1, Owner.current().boot_id)
+        process.wait()
+        lost = lab.registry.create(name="lost", variant="fake", workload={}, image="x")
+        lost.owner = dead
+        lost.save()
+        ended = lab.registry.create(name="ended", variant="fake", workload={}, image="x")
+        ended.owner, ended.exit = dead, {"exit_status": 0}
+        ended.save()
+        foreign = lab.registry.create(name="foreign", variant="uninstalled", workload={}, image="x")
+        foreign.owner = dead
+        foreign.save()
+        lines = lab.gc()
+        assert {record.name for record in lab.registry} == {"alive", "ended", "foreign"}
+        assert "removed instance lost (fake)" in lines
+        assert any(line.startswith("kept instance foreign") for line in lines)
+    ended.forget()
+    foreign.forget()
+
+
+def test_a_workload_is_read_from_a_file(lab, tmp_path):
+    path = tmp_path / "web.toml"
+    path.write_text('command = ["sleep", "1"]\n[resources]\nmemory = 67108864\n')
+    workload = lab.workload(str(path))
+    assert workload.name == "web"
+    assert workload.resources.memory == 64 << 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["command = [", "comand = []", "\udcff", 'network = "wifi"', "command = 5", 'command = "true"', "command = [1]"],
+)
+def test_a_malformed_workload_file_is_refused(lab, tmp_path, text):
+    path = tmp_path / "web.toml"
+    path.write_bytes(os.fsencode(text))
+    with pytest.raises(InputError) as caught:
+        lab.workload(str(path))
+    assert caught.value.hint
+
+
+def test_unknown_workloads_are_answered_with_the_known_ones(lab):
+    with pytest.raises(NotFound):
+        lab.workload("nosuch")
+    with pytest.raises(InputError, match=r"nosuch\.toml"):
+        lab.workload("nosuch.toml")
