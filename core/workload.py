@@ -82,8 +82,9 @@ class Workload:
     terminal: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.command, str) or not all(isinstance(word, str) for word in self.command):
-            raise InputError(f"command {self.command!r} is not a list of strings", hint='write ["echo", "hello"]')
+        command: Any = self.command  # whatever a file or a notebook gave
+        if isinstance(command, str) or not all(isinstance(word, str) for word in command):
+            raise InputError(f"command {command!r} is not a list of strings", hint='write ["echo", "hello"]')
         object.__setattr__(self, "command", tuple(self.command))
         object.__setattr__(self, "mounts", tuple(self.mounts))
         object.__setattr__(self, "network", Network(self.network))

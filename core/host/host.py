@@ -185,7 +185,7 @@ class Host:
             list(pool.map(lambda name: getattr(self, name), _SLOW))
 
     def sweep(self) -> list[str]:
-        """Remove what a killed probe left behind, in the state directory and among the cgroups. Returns a line for each."""
+        """Remove what a killed probe left behind. Returns a line for each directory; cgroups go silently."""
         from isoscope.core.host.cgroups import probe
         from isoscope.core.host.scratch import sweep_directories
 
