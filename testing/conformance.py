@@ -157,13 +157,14 @@ class LifecycleConformance:
                     lab.create(self.workload(["true"], **terms), self.backend)
             with pytest.raises(InputError):
                 lab.create(self.workload(["true"]), f"{Variant.parse(self.backend).backend}:no-such-option=1")
-            assert watch.difference() == []
+            check_host(watch)
 
     def test_a_plan_makes_nothing(self, lab: Lab) -> None:
         with HostWatch(lab.home) as watch:
             steps = lab.plan(self.workload(["true"]), self.backend)
             assert all(step.phase and step.text for step in steps)
-            assert watch.difference() == []
+            lab.close()  # helpers that a backend keeps between instances may have been started
+            check_host(watch)
 
     def test_reclaim_of_what_is_gone_is_no_error(self, lab: Lab) -> None:
         with self.made(lab, ["true"]) as instance:
@@ -386,9 +387,13 @@ class BackendConformance(LifecycleConformance):
     def test_network_none_is_a_loopback_device_alone(self, lab: Lab) -> None:
         if Network.NONE not in self.capabilities(lab).networks:
             return
-        how, output, _ = self.run(lab, SHOW_DEVICES)
-        assert how == Exit(code=0)
-        assert [line.partition(b":")[0].strip() for line in output.splitlines()[2:]] == [b"lo"]
+        with Channel() as channel, self.made(lab, self.shell(SHOW_DEVICES), channel) as instance:
+            assert self.ended(instance) == Exit(code=0)
+            proof = instance.proof()
+            lines = channel.finish()[0].decode().splitlines()[2:]
+        devices = [line.partition(":")[0].strip() for line in lines]
+        # A backend that isolates nothing may take a workload that asks for nothing, if it owns up to it.
+        assert devices == ["lo"] or proof.get("network") == "host", devices
 
     def test_network_host_is_the_hosts(self, lab: Lab) -> None:
         if Network.HOST not in self.capabilities(lab).networks:
@@ -413,7 +418,9 @@ class BackendConformance(LifecycleConformance):
             try:
                 names = victim.stdout.readline().split()
                 assert len(names) == 2, "it failed; see above"
-                assert not lab.gc(), "gc removed something that a living process owns"
+                lines = lab.gc()
+                assert not [line for line in lines if any(name in line for name in names)], lines
+                assert {record.id for record in lab.registry} == set(names)
             finally:
                 victim.kill()
         lines = lab.gc()
@@ -428,8 +435,13 @@ def host_as_before(lab: Lab) -> Iterator[None]:
         yield
         lab.gc()
         lab.close()
-        left = watch.difference()
-        assert not left, "the host is not as before:\n" + "\n".join(left)
+        check_host(watch)
+
+
+def check_host(watch: HostWatch) -> None:
+    """The host is as it was when the watch began."""
+    difference = watch.difference()
+    assert not difference, "the host is not as before:\n" + "\n".join(difference)
 
 
 def refuses(instance: Instance, *verbs: str) -> None:

@@ -27,7 +27,7 @@ from isoscope.backends.network.names import Names
 _INSTANCE = re.compile(r"isoscope-([0-9a-f]{12})", re.ASCII)
 
 #: Folders of a state directory that are kept on purpose, from one instance to the next.
-KEPT = frozenset({"images", "cache"})
+KEPT = frozenset({"images", "layers", "cache"})
 
 #: Folders of a state directory that the registry makes and leaves standing.
 _FRAME = frozenset({"instances", "names"})
@@ -69,7 +69,7 @@ class HostSnapshot:
         lines = []
         for field in fields(self):
             before, after = getattr(self, field.name), getattr(later, field.name)
-            kind = field.name.removesuffix("s")
+            kind = field.name.removesuffix("es" if field.name == "processes" else "s")
             lines += [f"new {kind}: {what}" for what in sorted(after - before)]
             lines += [f"{kind} has gone: {what}" for what in sorted(before - after)]
         return lines
@@ -176,11 +176,12 @@ def _processes(mine: _Mine) -> Iterator[str]:
 
 
 def _reason(process: str, mine: _Mine, mounts_seen: dict[str, bool]) -> str | None:
+    state, parent = _stat(process)
+    if state == b"Z" and parent == 1:
+        return None  # it has ended, and only the host's init can put it away
     if mine.text(_read(f"{process}/cmdline")):
         return "its command line"
-    if not (environment := _read(f"{process}/environ")) and not os.path.lexists(f"{process}/exe"):
-        return None  # a kernel thread, or a zombie
-    if mine.home is not None and mine.text(environment):
+    if mine.home is not None and mine.text(_read(f"{process}/environ")):
         return "its environment"
     if mine.text(_read(f"{process}/cgroup")):
         return "its cgroup"
@@ -197,9 +198,15 @@ def _ancestors() -> set[int]:
     found, pid = set(), os.getpid()
     while pid:
         found.add(pid)
-        stat = _read(f"/proc/{pid}/stat")
-        pid = int(stat[stat.rindex(b")") + 2 :].split()[1])
+        _, pid = _stat(f"/proc/{pid}")
     return found
+
+
+def _stat(process: str) -> tuple[bytes, int]:
+    """State and parent of a process, proc_pid_stat(5)."""
+    stat = Path(f"{process}/stat").read_bytes()
+    state, parent = stat[stat.rindex(b")") + 2 :].split()[:2]
+    return state, int(parent)
 
 
 def _mounts(mine: _Mine) -> Iterator[str]:
