@@ -70,7 +70,11 @@ class ContainerBackend(Backend):
 
     def lacks(self) -> list[Lack]:
         if self._lacks is None:
-            self._lacks = lacks(self._launcher, self._maps)
+            probing = Launcher(*STEPS)
+            try:
+                self._lacks = lacks(probing, self._maps)
+            finally:
+                probing.close()
         return self._lacks
 
     def plan(self, launch: Launch) -> list[Step]:
@@ -81,7 +85,7 @@ class ContainerBackend(Backend):
         self._check(launch)
         terms = self._terms(launch, None)
         self._launcher.spawn()
-        self._tree.prepare()
+        self._tree.prepare(terms.cgroup)
         launch.record.claim(cgroups=terms.cgroup.directories)
         try:
             return self._create(launch)
@@ -136,7 +140,7 @@ class ContainerBackend(Backend):
             discard(str(record.directory / name))
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return self._tree.clean() + self._network.sweep(live)
+        return self._tree.sweep(live) + self._network.sweep(live)
 
     def close(self) -> None:
         self._launcher.close()

@@ -13,13 +13,14 @@ import errno
 import os
 import select
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from isoscope.backends.launcher.step import Scene, Step
 from isoscope.core.errors import HostError
 from isoscope.core.instance import Stats
+from isoscope.core.registry import Record
 from isoscope.core.workload import Resources
 
 FOLDER = "isoscope"
@@ -34,6 +35,7 @@ class MakeCgroup(Step):
     """A cgroup of the instance's own."""
 
     path: str
+    controllers: tuple[str, ...] = ()  #: of version 2, that it is to have
 
     def describe(self) -> str:
         return f"mkdir {self.path}"
@@ -42,7 +44,8 @@ class MakeCgroup(Step):
         try:
             os.mkdir(self.path)
         except FileNotFoundError:  # another lab that closed has taken the empty folder with it
-            os.makedirs(self.path, exist_ok=True)
+            make_folder(Path(self.path).parent, self.controllers)
+            os.mkdir(self.path)
 
 
 class SetLimit(Step):
@@ -96,24 +99,18 @@ class Tree:
         """Of cpu, memory and pids: those that can be used here."""
         return self.unified_controllers | (self.folders.keys() & {*_CONTROLLERS})
 
-    def prepare(self) -> None:
-        """Make the folders, and pass the controllers of version 2 on to them. Idempotent. Raises HostError."""
-        for name, folder in self.folders.items():
+    def prepare(self, cgroup: Cgroup) -> None:
+        """Make the folders that an instance's cgroup will stand in. Idempotent. Raises HostError."""
+        for name in cgroup.directories:
+            folder = self.folders[name]
             try:
-                folder.mkdir(exist_ok=True)
-                if name == UNIFIED:
-                    self._enable(folder.parent)
-                    self._enable(folder)
+                make_folder(folder, self.unified_controllers if name == UNIFIED else ())
             except OSError as error:
                 raise HostError(
                     f"cannot prepare cgroup {folder}: {error.strerror}",
-                    hint="run as root on the host, or have the controllers delegated: systemd.resource-control(5), Delegate=",
+                    hint="run as root on the host, or have the controllers delegated: "
+                    "systemd.resource-control(5), Delegate=",
                 ) from error
-
-    def _enable(self, directory: Path) -> None:
-        missing = self.unified_controllers - set(read(directory / "cgroup.subtree_control").split())
-        if missing:
-            write(directory / "cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(missing)))
 
     def clean(self) -> list[str]:
         """Remove the folders where no instance is left in them. Returns a line for each."""
@@ -123,6 +120,11 @@ class Tree:
                 folder.rmdir()
                 removed.append(f"removed cgroup {folder}")
         return removed
+
+    def sweep(self, live: list[Record]) -> list[str]:
+        """`clean`, unless one of the instances is still to be started in one of the folders."""
+        wanted = any(record.exit is None and record.resources.get("cgroups") for record in live)
+        return [] if wanted else self.clean()
 
     def cgroup(self, mark: str, resources: Resources) -> Cgroup:
         """The cgroup of one instance; nothing is made yet. Raises HostError when a limit has no controller here."""
@@ -159,8 +161,11 @@ class Cgroup:
 
     def steps(self) -> list[Step]:
         """What makes it and sets its limits."""
-        made: list[Step] = [MakeCgroup(path) for path in dict.fromkeys(self.directories.values())]
-        return made + list(self._limits())
+        controllers = tuple(sorted(self.unified_controllers))
+        made: dict[str, Step] = {
+            path: MakeCgroup(path, controllers if key == UNIFIED else ()) for key, path in self.directories.items()
+        }
+        return [*made.values(), *self._limits()]
 
     def _limits(self) -> Iterator[Step]:
         wanted = self.resources
@@ -268,9 +273,7 @@ class Cgroup:
     def kill(self) -> None:
         """Kill every process inside and wait until none is left running. What is gone already is no error."""
         if (unified := self.unified) is not None and os.path.exists(f"{unified}/cgroup.kill"):
-            with contextlib.suppress(FileNotFoundError, OSError):
-                write(f"{unified}/cgroup.kill", "1")
-                _await_event(unified, "populated", 0)
+            _kill_unified(unified)
         for path in self.legacy:
             self._kill_listed(path)
 
@@ -308,6 +311,14 @@ class Cgroup:
             else:
                 self._kill_listed(directory)
             os.rmdir(directory)
+
+
+def make_folder(folder: Path, controllers: Iterable[str]) -> None:
+    """Make a folder for instances' cgroups, with controllers of version 2 passed on to them. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    for directory in (folder.parent, folder) if controllers else ():
+        if missing := sorted(set(controllers) - set(read(directory / "cgroup.subtree_control").split())):
+            write(directory / "cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
 
 
 def read(path: str | Path) -> str:
@@ -405,9 +416,8 @@ def _pids(path: str) -> list[int]:
 
 def _kill(pid: int, path: str) -> int | None:
     """Kill a process of the cgroup, and give a descriptor that is readable at its end; None when it has gone."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
+    fd = _open(pid)
+    if fd is None:
         return None
     if pid not in _pids(path):  # the number may be another's by now, but what the descriptor holds is not
         os.close(fd)
@@ -415,6 +425,24 @@ def _kill(pid: int, path: str) -> int | None:
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(fd, signal.SIGKILL)
     return fd
+
+
+def _kill_unified(path: str) -> None:
+    """Kill by cgroup.kill. Its processes leave the cgroup a moment before they are dead, so both is waited for."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        inside = [fd for pid in _pids(path) if (fd := _open(pid)) is not None]
+        write(f"{path}/cgroup.kill", "1")
+        _await_event(path, "populated", 0)
+        for fd in inside:
+            _await_readable(fd)
+            os.close(fd)
+
+
+def _open(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _await_readable(fd: int) -> None:

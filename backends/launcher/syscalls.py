@@ -27,6 +27,7 @@ _NR_OPEN_TREE, _NR_MOVE_MOUNT, _NR_CLONE3, _NR_CLOSE_RANGE, _NR_OPENAT2, _NR_MOU
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong)
 
 
 class CloneArgs(ctypes.Structure):
@@ -155,9 +156,7 @@ def sethostname(name: str) -> None:
 
 def prctl(option: int, value: int = 0, pointer: ctypes.Structure | None = None) -> None:
     """prctl(2), with a value, or with a value and a structure."""
-    third = ctypes.c_void_p(0) if pointer is None else ctypes.byref(pointer)
-    zero = ctypes.c_ulong(0)
-    _check(_libc.prctl(option, ctypes.c_ulong(value), third, zero, zero))
+    _check(_libc.prctl(option, value, None if pointer is None else ctypes.byref(pointer), 0, 0))
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:

@@ -43,7 +43,7 @@ class ProcessBackend(Backend):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._launcher = Launcher()
+        self._launcher = Launcher("isoscope.backends.launcher.process")
 
     @cached_property
     def _tree(self) -> Tree:
@@ -67,7 +67,7 @@ class ProcessBackend(Backend):
         record, cgroup = launch.record, self._cgroup(launch)
         root = rootfs.place(self.context.home, record)
         self._launcher.spawn()
-        self._tree.prepare()
+        self._tree.prepare(cgroup)
         record.claim(cgroups=cgroup.directories, root=str(root))
         try:
             for directory in (root, rootfs.upper(record), rootfs.work(record)):
@@ -106,7 +106,7 @@ class ProcessBackend(Backend):
 
     def sweep(self, live: list[Record]) -> list[str]:
         self._clean()
-        return self._tree.clean()
+        return self._tree.sweep(live)
 
     def close(self) -> None:
         self._launcher.close()
