@@ -39,6 +39,7 @@ def facts(lab: Lab) -> dict[str, Any]:
             "ksm": _read(Path("/sys/kernel/mm/ksm/run")),
         },
         "home_filesystem": _filesystem(lab.home),
+        "namespaces": sorted(os.readlink(path) for path in Path("/proc/self/ns").iterdir() if "_for_" not in path.name),
         "versions": versions(lab),
     }
 

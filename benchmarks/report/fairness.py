@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -10,6 +11,9 @@ from isoscope.benchmarks.terms import Terms
 from isoscope.core.units import format_size
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
+
+#: What everything that is made for one instance is called.
+_INSTANCE = re.compile(r"isoscope-[0-9a-f]{12}")
 
 
 def alike(terms: Terms) -> list[tuple[str, str]]:
@@ -27,21 +31,22 @@ def alike(terms: Terms) -> list[tuple[str, str]]:
     return facts
 
 
-def differences(summary: Summary) -> list[tuple[str, list[str]]]:
+def differences(summary: Summary, environment: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Rows of a table with a column for each variant: the terms and proofs that are not the same for all of them."""
-    columns = [_facts(summary, Variant.parse(text)) for text in summary.terms.variants]
+    hosts = frozenset(environment.get("namespaces", ()))
+    columns = [_facts(summary, Variant.parse(text), hosts) for text in summary.terms.variants]
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, [column.get(name, "–") for column in columns]) for name in names]
     return [(name, cells) for name, cells in rows if len(set(cells)) > 1]
 
 
-def _facts(summary: Summary, variant: Variant) -> dict[str, str]:
+def _facts(summary: Summary, variant: Variant, hosts: frozenset[str]) -> dict[str, str]:
     """The terms a variant sets, and what its instances proved to be."""
     facts = {f"option {key}": value for key, value in variant.options.items()}
     for subject in summary.terms.subjects:
         facts |= _terms(subject.workload.with_overrides(variant.options))
     for name, values in summary.proofs[str(variant)].items():
-        facts[name] = _words(values)
+        facts[name] = _words([_told(name, str(value), hosts) for value in values])
     return facts
 
 
@@ -55,7 +60,24 @@ def _terms(workload: Workload) -> dict[str, str]:
     }
 
 
-def _words(values: list[Any]) -> str:
-    """The values, or how many there were: instances differ in things such as the numbers of their namespaces."""
-    texts = list(dict.fromkeys(map(str, values)))
+def _told(name: str, value: str, hosts: frozenset[str]) -> str:
+    """A proof in the words of a comparison: without the numbers and names that each instance has for itself."""
+    if name == "namespaces" and hosts:
+        kinds: dict[bool, list[str]] = {True: [], False: []}
+        for namespace in value.split():
+            kinds[namespace in hosts].append(namespace.partition(":")[0])
+        return "; ".join(
+            f"{who}: {' '.join(kinds[key])}" for who, key in (("own", False), ("the host's", True)) if kinds[key]
+        )
+    if name == "cgroup":
+        lines = [line.split(":", 2)[1:] for line in value.splitlines() if "isoscope" in line and line.count(":") > 1]
+        return "; ".join(
+            f"{controllers or 'v2'} in {_INSTANCE.sub('isoscope-ID', path)}" for controllers, path in lines
+        )
+    return value
+
+
+def _words(texts: list[str]) -> str:
+    """The distinct texts, or how many there are."""
+    texts = list(dict.fromkeys(texts))
     return ", ".join(texts) if len(texts) <= 3 else f"{texts[0]}, and {len(texts) - 1} others"

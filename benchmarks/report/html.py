@@ -60,7 +60,7 @@ def render(run: Run, figures: dict[str, list[Figure]]) -> str:
         sections=[_section(summary, subject, figures[subject.benchmark]) for subject in terms.subjects],
         metrics=_metrics(summary),
         alike=alike(terms),
-        differences=differences(summary),
+        differences=differences(summary, run.environment),
         host=host_facts(run.environment),
         notes=_notes(run.environment),
         command=command(terms),

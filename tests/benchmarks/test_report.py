@@ -253,3 +253,15 @@ def test_light_and_dark_are_both_drawn(compare: Compare, tmp_path: Path) -> None
         assert pixels.std() > 0.05  # something stands out from the page
     assert means["dark"] < 0.3
     assert means["light"] > 0.7
+
+
+def test_proofs_are_told_without_what_each_instance_has_for_itself() -> None:
+    from isoscope.benchmarks.report.fairness import _told
+
+    hosts = frozenset({"mnt:[1]", "net:[2]", "user:[3]"})
+    assert _told("namespaces", "mnt:[7] net:[8] user:[3]", hosts) == "own: mnt net; the host's: user"
+    assert _told("namespaces", "mnt:[1] net:[2] user:[3]", hosts) == "the host's: mnt net user"
+    lines = "9:name=systemd:/\n4:memory:/isoscope/isoscope-0123456789ab\n0::/isoscope/isoscope-0123456789ab"
+    told = "memory in /isoscope/isoscope-ID; v2 in /isoscope/isoscope-ID"
+    assert _told("cgroup", lines, hosts) == told
+    assert _told("kernel", "6.1", hosts) == "6.1"
