@@ -62,7 +62,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
-        """Type, stream and payload of each frame that is whole now. Raises ValueError for what no guest of ours says."""
+        """Type, stream and payload of each frame that is whole now. Raises ValueError for one that is too long."""
         self._buffer += data
         at = 0
         try:

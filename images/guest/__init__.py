@@ -1,5 +1,5 @@
 """What every VM boots: the distribution's kernel, an initrd with the few modules it needs, and our own small init."""
 
-from isoscope.images.guest.build import Guest, guest, sweep
+from isoscope.images.guest.build import Guest, find, guest, lacks, sweep
 
-__all__ = ["Guest", "guest", "sweep"]
+__all__ = ["Guest", "find", "guest", "lacks", "sweep"]

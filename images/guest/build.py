@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isoscope.core.errors import HostError
-from isoscope.images.guest import initrd, packages, vmlinux
+from isoscope.images.guest import initrd, packages, tools, vmlinux
 
 #: Counts changes of this package that change what it builds, beyond the init's sources and the list of modules.
 _RECIPE = 1
@@ -38,14 +38,24 @@ def guest(home: Path) -> Guest:
     one. Raises HostError when a program, the package or space on the disk is missing.
     """
     directory = home / "cache" / "guest"
-    if (found := _find(directory)) is not None:
+    if (found := find(home)) is not None:
         return found
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _locked(directory):
-            return _find(directory) or _build(directory)
+            return find(home) or _build(home)
     except OSError as error:
         raise HostError(f"cannot build the guest in {directory}: {error.strerror}", hint="free some space") from error
+
+
+def lacks(home: Path) -> list[tuple[str, str]]:
+    """Programs that building the guest needs and this host does not have, each with the package that brings it.
+
+    None once it is built.
+    """
+    if find(home) is not None:
+        return []
+    return [(program, package) for program, package in tools.PROGRAMS.items() if not tools.have(program)]
 
 
 def sweep(home: Path) -> list[str]:
@@ -68,7 +78,9 @@ def _digest() -> str:
     return digest.hexdigest()[:12]
 
 
-def _find(directory: Path) -> Guest | None:
+def find(home: Path) -> Guest | None:
+    """The guest of a state directory, if it is built."""
+    directory = home / "cache" / "guest"
     for place in sorted(directory.glob(f"*-{_digest()}")):
         try:
             facts = json.loads((place / "guest.json").read_text())
@@ -95,7 +107,8 @@ def _remove_unfinished(directory: Path) -> list[str]:
     return [f"removed unfinished guest {path.name}" for path in unfinished]
 
 
-def _build(directory: Path) -> Guest:
+def _build(home: Path) -> Guest:
+    directory = home / "cache" / "guest"
     _remove_unfinished(directory)
     found = packages.find()
     with tempfile.TemporaryDirectory(prefix="new-", dir=directory) as name:
@@ -111,7 +124,7 @@ def _build(directory: Path) -> Guest:
         facts = {"release": found.release, "package": f"{found.names[0]} {found.version}", "pvh": pvh}
         (work / "guest" / "guest.json").write_text(json.dumps(facts))
         (work / "guest").rename(directory / f"{found.release}_{found.version.replace('/', '_')}-{_digest()}")
-    built = _find(directory)
+    built = find(home)
     assert built is not None
     return built
 

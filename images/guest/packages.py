@@ -1,4 +1,4 @@
-"""Where the guest's kernel comes from: the distribution's own package, fetched as apt is configured, never installed."""
+"""Where the guest's kernel comes from: the distribution's package, fetched as apt is configured, never installed."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,12 +24,24 @@ PROGRAMS = {
 SEARCH_PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 
+def have(program: str) -> bool:
+    """Whether a program is installed."""
+    return shutil.which(program, path=SEARCH_PATH) is not None
+
+
 def run(*command: str | Path, cwd: Path | None = None, given: str | None = None) -> str:
     """Standard output of a program that must succeed. Raises HostError with the last line it complained with."""
     environment = {**os.environ, "PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
-            command, cwd=cwd, env=environment, input=given, capture_output=True, text=True, errors="replace", check=False
+            command,
+            cwd=cwd,
+            env=environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     except OSError as error:
         package = PROGRAMS.get(str(command[0]), "")

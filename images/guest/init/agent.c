@@ -32,6 +32,7 @@ struct task {
 };
 
 static struct task tasks[MOST_TASKS];
+static int port;
 
 static struct task *find_task(uint32_t stream)
 {
@@ -257,6 +258,7 @@ static void obey(const struct header *header, char *payload)
 	case CONFIGURE:
 		configure(payload, header->length);
 		frames_send(CONFIGURED, 0, NULL, 0);
+		frames_flush(port); /* before the RUN that may be waiting: the host times what lies between */
 		break;
 	case RUN:
 		run(header->stream, payload, header->length);
@@ -317,12 +319,13 @@ static nfds_t watch_tasks(struct pollfd *watched)
 	return count;
 }
 
-void agent(int port)
+void agent(int control_port)
 {
 	static struct pollfd watched[2 + 3 * MOST_TASKS];
 	struct signalfd_siginfo event;
 	int children = watch_children();
 
+	port = control_port;
 	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
 		serve_all();

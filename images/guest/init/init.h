@@ -77,6 +77,6 @@ struct child {
 bool child_start(const struct request *request, struct child *child, const char **what); /* false: errno and *what */
 
 /* agent.c: obeys the host until it has gone. */
-_Noreturn void agent(int port);
+_Noreturn void agent(int control_port);
 
 #endif

@@ -1,0 +1,48 @@
+"""The serial console: the kernel's and the init's first signs of life, and the last words of a guest that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic_ns
+
+#: What the init says first; see images/guest/init/console.c.
+_INIT_SIGN = b"isoscope-init:"
+
+_TAIL_BYTES = 4096
+_TAIL_LINES = 12
+_LARGEST_LOG = 1 << 20  #: bytes: a guest can write to its console for ever, a disk cannot take that
+
+
+class Console:
+    """Follows what the guest says on its serial console and keeps it in a file."""
+
+    def __init__(self, log: Path, on_kernel: Callable[[int], None], on_init: Callable[[int], None]) -> None:
+        self._log = log.open("wb", buffering=0)
+        self._on_kernel, self._on_init = on_kernel, on_init
+        self._tail = b""
+        self._init_seen = False
+
+    def received(self, data: bytes) -> None:
+        """A piece arrived, now."""
+        at_ns = monotonic_ns()
+        if not data or self._log.closed:
+            return
+        if not self._tail:
+            self._on_kernel(at_ns)
+        self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        if not self._init_seen and _INIT_SIGN in self._tail:
+            self._init_seen = True
+            self._on_init(at_ns)
+        if self._log.tell() < _LARGEST_LOG:
+            self._log.write(data)
+
+    def tail(self) -> str:
+        """The last lines, fit to be printed, or a word on why there are none."""
+        text = self._tail.decode("utf-8", "replace").replace("\r", "")
+        lines = ["".join(c for c in line if c.isprintable()) for line in text.splitlines()]
+        return "\n".join(lines[-_TAIL_LINES:]) or "(nothing)"
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._log.close()

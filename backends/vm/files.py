@@ -1,0 +1,43 @@
+"""A VM's own directory: its disk, and the sockets that QEMU connects to.
+
+It is not in the instance's record: with a daemon, QEMU runs as another user, who has to get at these files and at
+nothing else of ours.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from isoscope.core.errors import HostError
+from isoscope.core.registry import Record
+
+
+class Files:
+    """Paths of one VM."""
+
+    def __init__(self, home: Path, record: Record) -> None:
+        self.directory = home / "vm" / record.id
+        self.disk = self.directory / "disk"
+        self.console = self.directory / "console"
+        self.control = self.directory / "control"
+        self.console_log = record.directory / "console.log"
+
+    def make(self) -> None:
+        """Make the directory. Raises HostError."""
+        try:
+            for _ in range(3):  # the parent may be removed by whoever found it empty
+                with suppress(FileNotFoundError):
+                    self.directory.parent.mkdir(exist_ok=True)
+                    self.directory.mkdir(mode=0o711)
+                    return
+            raise HostError(f"{self.directory.parent} vanishes again and again", hint="try again")
+        except OSError as error:
+            raise HostError(f"cannot make {self.directory}: {error.strerror}", hint="free some space") from error
+
+    def remove(self) -> None:
+        """Remove the directory, and its parent with the last VM. Idempotent."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        with suppress(OSError):
+            self.directory.parent.rmdir()

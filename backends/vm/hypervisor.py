@@ -1,0 +1,233 @@
+"""Connections to libvirt: the embedded driver of this process, or a daemon."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from isoscope.backends.vm import events, roots
+from isoscope.backends.vm.faults import libvirt_errors
+from isoscope.core.errors import BackendUnavailable, InstanceFailed
+from isoscope.core.instance import Stats
+
+EMULATOR = "qemu-system-x86_64"
+_MACHINE = "q35"
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # prctl(2)
+
+#: Seconds within which libvirt notices that a QEMU has ended.
+_PATIENCE = 10
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Hypervisor:
+    """One libvirt connection, shared by all instances of a backend. Thread-safe."""
+
+    def __init__(self, uri: str, root: Path | None) -> None:
+        self.uri = uri
+        self.root = root  #: of the embedded driver; None for a daemon
+        self._changed = threading.Condition()
+        self._running: set[str] = set()
+        with libvirt_errors(f"cannot open {uri}", error=BackendUnavailable, hint=_opening_hint(root)):
+            self._connection, self._watch = self._open()
+
+    def _open(self) -> tuple[Any, int]:
+        import libvirt
+
+        connection = libvirt.open(self.uri)
+        watch = connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._saw, None)
+        return connection, watch
+
+    def machine(self, accelerator: str) -> str:
+        """The versioned name of the machine type, such as `pc-q35-7.2`.
+
+        The first call on a host takes seconds: libvirt asks QEMU for everything that it can do, and remembers.
+        """
+        from lxml import etree
+
+        kind = "kvm" if accelerator == "kvm" else "qemu"
+        with libvirt_errors("QEMU cannot be used", error=BackendUnavailable, hint="apt-get install qemu-system-x86"):
+            described = self._connection.getDomainCapabilities(emulator(), "x86_64", _MACHINE, kind, 0)
+        return etree.fromstring(described.encode()).findtext("machine") or _MACHINE
+
+    def versions(self) -> dict[str, str]:
+        """Versions of libvirt and of QEMU."""
+        with libvirt_errors("libvirt does not tell its version"):
+            return {
+                "libvirt": _version(self._connection.getLibVersion()),
+                "qemu": _version(self._connection.getVersion()),
+            }
+
+    def start(self, name: str, xml: str) -> Any:
+        """Start a transient domain. With a daemon, it ends when this process does. Raises InstanceFailed."""
+        import libvirt
+
+        with self._changed:
+            self._running.add(name)
+        try:
+            with _adopting(), libvirt_errors("libvirt cannot start the virtual machine"):
+                flags = 0 if self.root else libvirt.VIR_DOMAIN_START_AUTODESTROY  # the embedded driver does not know it
+                return self._connection.createXML(xml, flags)
+        except InstanceFailed:
+            with self._changed:
+                self._running.discard(name)
+            raise
+
+    def destroy(self, name: str) -> None:
+        """End a domain through libvirt. What has gone already is no error."""
+        import libvirt
+
+        with libvirt_errors("libvirt cannot end the virtual machine"):
+            try:
+                self._connection.lookupByName(name).destroy()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+
+    def stats(self, domain: Any) -> Stats:
+        """What libvirt knows that a domain has used."""
+        with libvirt_errors("libvirt does not tell what the virtual machine uses"):
+            resident = domain.memoryStats().get("rss")
+            return Stats(cpu_ns=domain.info()[4], memory=resident and resident * 1024)
+
+    def forget(self) -> None:
+        """Wait until libvirt has put away what it keeps of the domains that have ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, _PATIENCE)
+            self._running.clear()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with libvirt_errors("libvirt cannot close its connection"):
+            self._connection.domainEventDeregisterAny(self._watch)
+            self._connection.close()
+
+    def _saw(self, _connection: Any, domain: Any, event: int, _detail: int, _data: Any) -> None:
+        import libvirt
+
+        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            with self._changed:
+                self._running.discard(domain.name())
+                self._changed.notify_all()
+
+
+class _Embedded:
+    """The embedded driver of this process. It stays open to the end, but its files go when nobody needs them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._hypervisor: Hypervisor | None = None
+        self._directories: list[Path] = []
+
+    def acquire(self, cache: Path) -> Hypervisor:
+        """Open it, or open it again. `cache` has what libvirt knows of each QEMU, from one process to the next."""
+        with self._lock:
+            if self._hypervisor is None:
+                self._hypervisor = self._open(cache)
+            self._users += 1
+            return self._hypervisor
+
+    def release(self) -> None:
+        """The inverse of `acquire`: with the last user, the files go."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._close()
+
+    def _open(self, cache: Path) -> Hypervisor:
+        root = roots.make()
+        for directory in self._directories:  # the driver made them once, and counts on them
+            directory.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(cache, root / roots.CAPABILITIES, dirs_exist_ok=True)
+        atexit.register(roots.remove, root)
+        return Hypervisor(f"qemu:///embed?root={root}", root)
+
+    def _close(self) -> None:
+        assert self._hypervisor is not None
+        assert self._hypervisor.root is not None
+        root = self._hypervisor.root
+        self._hypervisor.forget()
+        self._hypervisor.close()
+        self._hypervisor = None
+        self._directories = [path for path in root.rglob("*") if path.is_dir()]
+        roots.remove(root)
+        atexit.unregister(roots.remove)
+
+
+_embedded = _Embedded()
+
+
+def connect(home: Path, uri: str | None) -> Hypervisor:
+    """A connection to a daemon, or without a URI to this process's embedded driver. Raises BackendUnavailable."""
+    events.start()
+    if uri:
+        return Hypervisor(uri, None)
+    return _embedded.acquire(_capability_cache(home))
+
+
+def remember(home: Path, hypervisor: Hypervisor) -> None:
+    """Keep what the embedded driver has learnt of QEMU for the next process: learning it takes seconds."""
+    if hypervisor.root is None:
+        return
+    cache = _capability_cache(home)
+    for path in (hypervisor.root / roots.CAPABILITIES).glob("*.xml"):
+        known = cache / path.name
+        if known.exists() and known.read_bytes() == path.read_bytes():
+            continue
+        with tempfile.NamedTemporaryFile(dir=cache, prefix="new-", delete=False) as copy:
+            copy.write(path.read_bytes())
+        os.replace(copy.name, known)
+
+
+def disconnect(hypervisor: Hypervisor) -> None:
+    """The inverse of `connect`."""
+    if hypervisor.root is None:
+        hypervisor.close()
+    else:
+        _embedded.release()
+
+
+def emulator() -> str:
+    """The path of QEMU. Raises BackendUnavailable."""
+    path = shutil.which(EMULATOR)
+    if path is None:
+        raise BackendUnavailable(f"{EMULATOR} is not installed", hint="apt-get install qemu-system-x86 qemu-utils")
+    return path
+
+
+def _capability_cache(home: Path) -> Path:
+    cache = home / "cache" / "libvirt"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+@contextmanager
+def _adopting() -> Iterator[None]:
+    """QEMU, which libvirt turns into a daemon, becomes our child instead of process 1's.
+
+    libvirt takes a VM for gone when the last trace of its process is; where process 1 is slow to reap, so is it.
+    """
+    before = ctypes.c_int()
+    _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+
+
+def _version(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+def _opening_hint(root: Path | None) -> str:
+    return "isoscope doctor" if root else "check --connect or ISOSCOPE_LIBVIRT_URI, and that the daemon runs"

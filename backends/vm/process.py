@@ -1,0 +1,72 @@
+"""The QEMU process of one VM, held by a pidfd, so that it cannot be mistaken for another."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from isoscope.core.instance import Stats
+
+
+class QemuProcess:
+    """A process held by its pidfd; close it when done."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+
+    def kill(self) -> None:
+        """End it, and wait until it has ended. Idempotent."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        self.wait()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for its end; False when it has not come after `timeout` seconds."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        if not poll.poll(None if timeout is None else timeout * 1000):
+            return False
+        with suppress(ChildProcessError):  # it is our child unless it was started by a daemon, or by an owner now dead
+            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+        return True
+
+    def stats(self) -> Stats:
+        """CPU time and memory of the whole process: the guest, its devices and the VMM itself."""
+        try:
+            # clock_getcpuclockid(3): the CPU-time clock of another process, in nanoseconds.
+            cpu_ns = time.clock_gettime_ns((~self.pid << 3) | 2)
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return Stats()
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        resident, peak = (int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+        return Stats(cpu_ns=cpu_ns, memory=resident, memory_peak=peak)
+
+    def close(self) -> None:
+        """Let go of the pidfd. Idempotent."""
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def find(pid_file: Path, domain: str) -> QemuProcess | None:
+    """The QEMU that a pid file of libvirt names, if it runs and is that domain's."""
+    try:
+        pid = int(pid_file.read_text())
+        pidfd = os.pidfd_open(pid)
+    except (OSError, ValueError):
+        return None
+    # The pidfd pins the process; its command line then tells whether the number had been given to another.
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        arguments = []
+    if any(argument.split(b",")[0] == b"guest=" + os.fsencode(domain) for argument in arguments):
+        return QemuProcess(pid, pidfd)
+    os.close(pidfd)
+    return None
