@@ -37,7 +37,7 @@ def agree(lab: Lab, comparison: Comparison, progress: Progress) -> Terms:
         _check(lab, variant)
     baseline = next((str(v) for v in comparison.variants if v.backend == BASELINE), names[0])
     return Terms(
-        subjects=tuple(_subject(lab, benchmark, comparison.workload, progress) for benchmark in benchmarks.values()),
+        subjects=tuple(_subject(lab, comparison, benchmark, progress) for benchmark in benchmarks.values()),
         variants=names,
         baseline=baseline,
         blocks=comparison.blocks,
@@ -101,9 +101,10 @@ def _check(lab: Lab, variant: Variant) -> None:
         raise BackendUnavailable(f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy)
 
 
-def _subject(lab: Lab, benchmark: Benchmark, workload: Workload | None, progress: Progress) -> Subject:
-    workload = workload or lab.workload(benchmark.workload)
-    harness = HARNESS if HARNESS in lab.backend_names and _can(lab, HARNESS, benchmark) else None
+def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, progress: Progress) -> Subject:
+    workload = comparison.workload or lab.workload(benchmark.workload)
+    asked_for = any(variant.backend == HARNESS for variant in comparison.variants)
+    hidden = HARNESS in lab.backend_names and not asked_for and _can(lab, HARNESS, benchmark)
     return Subject(
         benchmark=benchmark.name,
         workload=workload,
@@ -111,7 +112,7 @@ def _subject(lab: Lab, benchmark: Benchmark, workload: Workload | None, progress
         headline=benchmark.headline,
         details=benchmark.details,
         dimensions=benchmark.dimensions,
-        harness=harness,
+        harness=HARNESS if hidden else None,
     )
 
 

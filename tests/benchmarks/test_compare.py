@@ -45,6 +45,14 @@ def test_the_harness_itself_is_measured_beside_every_block(compare: Compare) -> 
     assert "null" not in {one.variant for one in run.results.of("startup", role="headline")}
 
 
+def test_whoever_asks_for_the_null_backend_sees_it(compare: Compare) -> None:
+    run = compare(backends=("null", "process"))
+    assert run.trials.drop_duplicates("trial")["variant"].value_counts().to_dict() == {"null": 3, "process": 3}
+    ready = run.results.of("startup", "startup.ready", "headline")
+    assert [one.variant for one in ready] == ["process", "null"]
+    assert ready[1].ratio.value < 1
+
+
 def test_every_block_has_every_variant_and_the_seeds_order(compare: Compare) -> None:
     run = compare(blocks=4)
     ends = run.trials[run.trials["metric"] == "harness.trial"]
