@@ -11,7 +11,7 @@ from typing import ClassVar
 from isoscope.backends.container import plan, profile
 from isoscope.backends.container.idmaps import IdMaps
 from isoscope.backends.container.instance import ContainerInstance
-from isoscope.backends.container.plan import Terms
+from isoscope.backends.container.plan import Connect, Terms
 from isoscope.backends.container.probe import lacks, marked_processes
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher
@@ -78,7 +78,7 @@ class ContainerBackend(Backend):
         return self._lacks
 
     def plan(self, launch: Launch) -> list[Step]:
-        connect = None if launch.workload.network is not Network.BRIDGE else (lambda netns: None)
+        connect = None if launch.workload.network is not Network.BRIDGE else _connect_nothing
         return plan.build(launch, self._terms(launch, connect)).steps()
 
     def create(self, launch: Launch) -> Instance:
@@ -112,7 +112,7 @@ class ContainerBackend(Backend):
             raise HostError(f"cannot prepare {record.directory}: {error.strerror}", hint="free some space") from error
         return ContainerInstance(launch, self._launcher, self._terms(launch, connect), release)
 
-    def _terms(self, launch: Launch, connect: plan.Connect | None) -> Terms:
+    def _terms(self, launch: Launch, connect: Connect | None) -> Terms:
         return Terms(
             cgroup=self._tree.cgroup(launch.record.mark, launch.workload.resources),
             maps=self._maps,
@@ -146,3 +146,7 @@ class ContainerBackend(Backend):
         self._launcher.close()
         self._network.close()
         self._tree.clean()
+
+
+def _connect_nothing(netns: int) -> None:
+    """Stands for the connection in a plan that is only read."""

@@ -6,7 +6,7 @@ node that it makes with CAP_MKNOD opens nothing, and no cgroup of devices is nee
 
 from __future__ import annotations
 
-import posix
+import os
 
 from isoscope.backends.launcher import linux, syscalls
 from isoscope.backends.launcher.mounts import make_target
@@ -52,6 +52,6 @@ class ShowDevices(Step):
             tree = scene.trees.pop(f"/dev/{name}")
             make_target(f"/dev/{name}", directory=False)
             syscalls.move_mount(tree, f"/dev/{name}")
-            posix.close(tree)
+            os.close(tree)
         for text, path in _LINKS:
-            posix.symlink(text, f"/dev/{path}")
+            os.symlink(text, f"/dev/{path}")

@@ -8,9 +8,9 @@ from isoscope.backends.container import plan
 from isoscope.backends.container.plan import PHASES, Terms
 from isoscope.backends.launcher.client import Launcher, Phases, Started
 from isoscope.backends.launcher.instance import LaunchedInstance, discard
+from isoscope.backends.launcher.plan import Command
 from isoscope.backends.launcher.process import Clone
 from isoscope.core.launch import Launch
-from isoscope.core.output import Stdio
 
 
 class ContainerInstance(LaunchedInstance):
@@ -31,13 +31,13 @@ class ContainerInstance(LaunchedInstance):
         maps = self._terms.maps
         return maps.write if maps is not None and maps.many else None
 
-    def _launch_exec(self, command: tuple[str, ...], fds: Mapping[str, int], stdio: Stdio, terminal: bool) -> Started:
+    def _launch_exec(self, command: Command, fds: Mapping[str, int]) -> Started:
         assert self._task is not None
         with self._task.descriptor() as target:
-            return super()._launch_exec(command, {**fds, "target": target}, stdio, terminal)
+            return super()._launch_exec(command, {**fds, "target": target})
 
-    def _exec_plan(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> tuple[Clone, Phases]:
-        return plan.execution(self.launch, self._terms, command, stdio, terminal)
+    def _exec_plan(self, command: Command) -> tuple[Clone, Phases]:
+        return plan.execution(self.launch, self._terms, command)
 
     def _delete(self) -> None:
         self._end_first_process()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _socket
-import posix
+import os
 
 from isoscope.backends.launcher import linux, syscalls
 from isoscope.backends.launcher.step import Scene, Step
@@ -12,7 +12,7 @@ _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 class WriteMaps(Step):
-    """Map root inside to one user and group outside: what an unprivileged process may map by itself; user_namespaces(7)."""
+    """Map root to one user and group outside, as an unprivileged process may do by itself; user_namespaces(7)."""
 
     uid: int
     gid: int
@@ -22,15 +22,15 @@ class WriteMaps(Step):
 
     def execute(self, scene: Scene) -> None:
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {self.uid} 1"), ("gid_map", f"0 {self.gid} 1")):
-            fd = posix.open(f"/proc/self/{name}", posix.O_WRONLY | posix.O_CLOEXEC)
+            fd = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
             try:
-                posix.write(fd, text.encode())
+                os.write(fd, text.encode())
             finally:
-                posix.close(fd)
+                os.close(fd)
 
 
 class AwaitMaps(Step):
-    """Wait until newuidmap(1) and newgidmap(1) have mapped the ranges of subuid(5) and subgid(5), and be root inside."""
+    """Wait until newuidmap(1) and newgidmap(1) have mapped the ranges of subuid(5) and subgid(5); be root inside."""
 
     uid_ranges: tuple[tuple[int, int, int], ...]  #: inside, outside, length
     gid_ranges: tuple[tuple[int, int, int], ...]
@@ -41,8 +41,8 @@ class AwaitMaps(Step):
 
     def execute(self, scene: Scene) -> None:
         scene.await_word()
-        posix.setresgid(0, 0, 0)
-        posix.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
 
 
 class NewCgroupNamespace(Step):
@@ -111,4 +111,4 @@ class EnterNamespaces(Step):
         pid, pidfd = syscalls.clone3(linux.CLONE_PARENT | linux.CLONE_PIDFD)
         if pid:
             scene.send_fd("process", pidfd)
-            posix._exit(0)
+            os._exit(0)

@@ -32,25 +32,20 @@ from isoscope.backends.launcher.mounts import (
     Overlay,
     PivotRoot,
 )
-from isoscope.backends.launcher.plan import Plan
+from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import (
     Clone,
     CloseDescriptors,
-    Execute,
     JoinCgroups,
     NewSession,
-    OpenTerminal,
     ProveCgroups,
     ProveNamespaces,
     ResourceLimits,
     SetUser,
-    StandardStreams,
     WorkingDirectory,
 )
 from isoscope.backends.launcher.step import Step
-from isoscope.backends.launcher.terminal import window_size
 from isoscope.core.launch import Launch
-from isoscope.core.output import Stdio
 from isoscope.core.workload import Network
 
 #: Connects a network namespace to the bridge.
@@ -76,11 +71,11 @@ class Terms:
 
 def build(launch: Launch, terms: Terms) -> Plan:
     """The plan of a container."""
-    ours: list[tuple[str, Sequence[Step]]] = [("cgroup", terms.cgroup.steps()), ("network", _network(launch, terms))]
+    ours: list[tuple[str, Sequence[Step]]] = [("cgroup", terms.cgroup.steps()), ("network", _network(terms))]
     theirs: list[tuple[str, Sequence[Step]]] = [
-        ("clone", _enter(launch, terms)),
+        ("clone", _enter(terms)),
         ("rootfs", _rootfs(launch, terms)),
-        ("exec", _execute(launch, terms, launch.workload.command, launch.stdio, launch.workload.terminal)),
+        ("exec", _execute(launch, terms, Command.of(launch), console=True)),
     ]
     clone = Clone(namespaces(launch, terms, cloned=True), terms.cgroup.unified is not None)
     return Plan(ours, clone, theirs)
@@ -99,12 +94,10 @@ def namespaces(launch: Launch, terms: Terms, *, cloned: bool) -> tuple[str, ...]
     return tuple(names)
 
 
-def execution(
-    launch: Launch, terms: Terms, command: tuple[str, ...], stdio: Stdio, terminal: bool
-) -> tuple[Clone, Phases]:
+def execution(launch: Launch, terms: Terms, command: Command) -> tuple[Clone, Phases]:
     """The clone and the phases of a second command in the container."""
     enter = [*_join(terms.cgroup), EnterNamespaces(namespaces(launch, terms, cloned=False))]
-    run = _execute(launch, terms, command, stdio, terminal, second=True)
+    run = _execute(launch, terms, command, console=False)
     return Clone((), terms.cgroup.unified is not None), [("exec", [*enter, *run])]
 
 
@@ -118,7 +111,7 @@ def work(launch: Launch) -> Path:
     return launch.record.directory / "work"
 
 
-def _network(launch: Launch, terms: Terms) -> list[Step]:
+def _network(terms: Terms) -> list[Step]:
     if terms.connect is None:
         return []
     return [MakeNetworkNamespace(terms.make_network), ConnectToBridge(terms.connect)]
@@ -128,7 +121,7 @@ def _join(cgroup: Cgroup) -> list[Step]:
     return [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
 
 
-def _enter(launch: Launch, terms: Terms) -> list[Step]:
+def _enter(terms: Terms) -> list[Step]:
     steps: list[Step] = [] if terms.maps is None else [terms.maps.step()]
     steps += _join(terms.cgroup)
     steps.append(ProveCgroups())
@@ -195,18 +188,10 @@ def _trees(launch: Launch) -> tuple[list[Step], list[Step]]:
     return list(taken), [AttachTree(target, target) for _, target, _ in wanted]
 
 
-def _execute(
-    launch: Launch, terms: Terms, command: tuple[str, ...], stdio: Stdio, terminal: bool, *, second: bool = False
-) -> list[Step]:
-    environment = launch.environment()
-    if terminal:
-        environment.setdefault("TERM", "xterm")
-        streams: Step = OpenTerminal(*window_size(stdio), console=not second)
-    else:
-        streams = StandardStreams()
+def _execute(launch: Launch, terms: Terms, command: Command, *, console: bool) -> list[Step]:
     return [
         NewSession(),
-        streams,
+        command.streams(console=console),
         CloseDescriptors(),
         ResourceLimits(),
         WorkingDirectory(launch.working_directory()),
@@ -214,5 +199,5 @@ def _execute(
         SetUser(launch.rootfs.user, terms.maps is None or terms.maps.many),
         DropCapabilities(),
         Seccomp(terms.seccomp),
-        Execute(command, environment),
+        command.execute(launch),
     ]

@@ -53,8 +53,9 @@ def _remedy(maps: IdMaps | None) -> str:
         return "run as root of the host, not of a container: it takes CAP_SYS_ADMIN"
     if _APPARMOR.exists() and _APPARMOR.read_text().strip() == "1":
         return (
-            "AppArmor keeps users from user namespaces here: run as root, or allow them to this Python alone by a profile "
-            "with `userns,` in /etc/apparmor.d (ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces); "
+            "AppArmor keeps users from user namespaces here: run as root, or allow them to this Python alone by a "
+            "profile with `userns,` in /etc/apparmor.d "
+            "(ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces); "
             "sysctl kernel.apparmor_restrict_unprivileged_userns=0 would allow them to everything"
         )
     return "run as root, or allow user namespaces: sysctl user.max_user_namespaces=10000"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import posix
+import os
 
 from isoscope.backends.launcher import linux, syscalls
 from isoscope.backends.launcher.step import Scene, Step
@@ -28,7 +28,7 @@ _CLONE = linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC
 
 
 class MaskPaths(Step):
-    """Hide files behind /dev/null and directories behind an empty read-only one; what the kernel lacks is passed over."""
+    """Hide files behind /dev/null, and directories behind an empty one; what the kernel lacks is passed over."""
 
     paths: tuple[str, ...] = MASKED
 
@@ -39,7 +39,7 @@ class MaskPaths(Step):
         empty: list[str] = []
         for path in self.paths:
             try:
-                is_directory = posix.stat(path).st_mode & 0o170000 == 0o040000
+                is_directory = os.stat(path).st_mode & 0o170000 == 0o040000
             except FileNotFoundError:
                 continue
             if not is_directory:
@@ -54,7 +54,7 @@ class MaskPaths(Step):
     def _cover(self, path: str, by: str) -> None:
         tree = syscalls.open_tree(by, _CLONE)
         syscalls.move_mount(tree, path)
-        posix.close(tree)
+        os.close(tree)
 
 
 class ReadOnlyPaths(Step):
@@ -73,4 +73,4 @@ class ReadOnlyPaths(Step):
                 continue
             syscalls.mount_setattr(tree, linux.AT_RECURSIVE, linux.MOUNT_ATTR_RDONLY)
             syscalls.move_mount(tree, path)
-            posix.close(tree)
+            os.close(tree)

@@ -75,9 +75,7 @@ _ALLOWED = {
         "mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop semtimedop "
         "semtimedop_time64 shmat shmctl shmdt shmget"
     ),
-    "the system": (
-        "getrandom sysinfo uname"
-    ),
+    "the system": ("getrandom sysinfo uname"),
     "of single architectures": (
         "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls s390_pci_mmio_read "
         "s390_pci_mmio_write s390_runtime_instr riscv_flush_icache riscv_hwprobe swapcontext"

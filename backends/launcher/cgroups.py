@@ -128,9 +128,10 @@ class Tree:
 
     def cgroup(self, mark: str, resources: Resources) -> Cgroup:
         """The cgroup of one instance; nothing is made yet. Raises HostError when a limit has no controller here."""
+        there = ", ".join(sorted(self.controllers())) or "none"
         if missing := sorted(_needed(resources) - self.controllers()):
             raise HostError(
-                f"controller {missing[0]!r} is not delegated here: available {', '.join(sorted(self.controllers())) or 'none'}",
+                f"controller {missing[0]!r} is not delegated here: available {there}",
                 hint="run as root, or as a user with Delegate=cpu memory pids (systemd.resource-control(5)), "
                 "or leave out the limit",
             )
@@ -334,7 +335,7 @@ def read(path: str | Path) -> str:
 
 
 def write(path: str | Path, text: str) -> None:
-    """Write to a file of the kernel's, in one write(2)."""
+    """Write to a file of the kernel's, in one system call."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, text.encode())

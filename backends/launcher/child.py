@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _socket
-import posix
+import os
 from time import monotonic_ns
 
 from isoscope.backends.launcher import wire
@@ -33,11 +33,11 @@ def run(scene: Scene, phases: Phases) -> NoReturn:
         except BaseException as error:  # a defect of ours: it must reach the one who asked, and never run on
             wire.send(status, {"defect": f"{type(error).__name__}: {error} in {at[1]!r}"})
     finally:
-        posix._exit(127)
+        os._exit(127)
 
 
 def _run(scene: Scene, phases: Phases, status: _socket.socket, at: list[Any]) -> None:
-    moments = {}
+    moments: dict[str, int] = {}
     *_, (_, (*_, execute)) = phases
     for phase, steps in phases:
         for step in steps:

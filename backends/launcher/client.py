@@ -187,7 +187,7 @@ def _sealed_copy(path: str) -> int:
     with open(path, "rb") as program:
         left = os.fstat(program.fileno()).st_size
         while left:
-            left -= os.sendfile(copy, program.fileno(), None, left)  # type: ignore[arg-type]  # None: its own offset
+            left -= os.sendfile(copy, program.fileno(), None, left)
     fcntl.fcntl(
         copy, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
     )

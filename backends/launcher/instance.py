@@ -7,15 +7,17 @@ import errno
 import os
 import shutil
 import signal
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Self
 
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Launcher, Phases, Started
-from isoscope.backends.launcher.plan import Plan
+from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import Clone
 from isoscope.backends.launcher.step import Scene
-from isoscope.backends.launcher.task import LaunchedExecution, Task
+from isoscope.backends.launcher.task import LaunchedExecution, OnOutput, Task
 from isoscope.backends.launcher.terminal import TerminalInput
 from isoscope.core.errors import HostError
 from isoscope.core.instance import Execution, Exit, Instance, Stats
@@ -79,17 +81,29 @@ class LaunchedInstance(Instance):
                 command=self.workload.command,
                 on_cloned=self._on_cloned(),
             )
-            for moment, at_ns in started.moments.items():
-                self.timeline.mark(moment, at_ns)
-            self.timeline.mark("exec", started.executed_ns)
-            self._proof = started.proof
-            keyboard = None
-            if started.terminal is not None and stdio.stdin is not None:
-                keyboard = TerminalInput(stdio.stdin, started.terminal)
-            ours = streams.keep(started.terminal)
-        self._task = Task(self.launch.pump, started.pidfd, ours, self.saw_output, self._ended, keyboard)
+            # Before anything else: from now on there is something to be ended.
+            self._task = self._follow(started, streams.keep(), self.saw_output, self._ended, stdio)
+        for moment, at_ns in started.moments.items():
+            self.timeline.mark(moment, at_ns)
+        self.timeline.mark("exec", started.executed_ns)
+        self._proof = started.proof
         # Only now, after the mark of `exec`: the phase `ready` must not end before it begins.
         self._task.follow()
+
+    def _follow(
+        self,
+        started: Started,
+        streams: dict[str, int],
+        on_output: OnOutput,
+        on_exit: Callable[[Exit, int], None],
+        stdio: Stdio,
+    ) -> Task:
+        keyboard = None
+        if started.terminal is not None:
+            streams = {"stdout": started.terminal}
+            if stdio.stdin is not None:
+                keyboard = TerminalInput(stdio.stdin, started.terminal)
+        return Task(self.launch.pump, started.pidfd, streams, on_output=on_output, on_exit=on_exit, keyboard=keyboard)
 
     def _on_cloned(self) -> Callable[[int], None] | None:
         """What to do between the clone and the first step, given the pid; None for nothing."""
@@ -105,23 +119,18 @@ class LaunchedInstance(Instance):
     def _exec(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> Execution:
         execution = LaunchedExecution()
         with self._cgroup_descriptor() as cgroup, _Direct(stdio, terminal) as streams:
-            started = self._launch_exec(command, {**cgroup, **streams.theirs}, stdio, terminal)
-            keyboard = None
-            if started.terminal is not None and stdio.stdin is not None:
-                keyboard = TerminalInput(stdio.stdin, started.terminal)
-            ours = {} if started.terminal is None else {"stdout": started.terminal}
-        execution.task = Task(
-            self.launch.pump, started.pidfd, ours, partial(_relay, stdio.stdout), execution.ended, keyboard
-        )
+            started = self._launch_exec(Command(command, stdio, terminal), {**cgroup, **streams.theirs})
+        execution.task = self._follow(started, {}, partial(_relay, stdio.stdout), execution.ended, stdio)
         execution.task.follow()
         return execution
 
-    def _launch_exec(self, command: tuple[str, ...], fds: Mapping[str, int], stdio: Stdio, terminal: bool) -> Started:
-        clone, phases = self._exec_plan(command, stdio, terminal)
-        return self._launcher.launch(clone, phases, fds, command=command)
+    def _launch_exec(self, command: Command, fds: Mapping[str, int]) -> Started:
+        clone, phases = self._exec_plan(command)
+        return self._launcher.launch(clone, phases, fds, command=command.words)
 
-    def _exec_plan(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> tuple[Clone, Phases]:
-        raise NotImplementedError
+    @abstractmethod
+    def _exec_plan(self, command: Command) -> tuple[Clone, Phases]:
+        """The clone and the phases of a second command."""
 
     # The other verbs
 
@@ -176,12 +185,12 @@ class _Streams:
             self._ours[name], self.theirs[name] = os.pipe2(os.O_CLOEXEC)
             self._made.append(self.theirs[name])
 
-    def keep(self, terminal: int | None) -> dict[str, int]:
+    def keep(self) -> dict[str, int]:
         """Our ends, the caller's from now on."""
         ours, self._ours = self._ours, {}
-        return ours if terminal is None else {"stdout": terminal}
+        return ours
 
-    def __enter__(self) -> _Streams:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -197,14 +206,14 @@ class _Direct:
         given = {"stdin": stdio.stdin, "stdout": stdio.stdout, "stderr": stdio.stderr}
         self.theirs = {} if terminal else {n: self._null if fd is None else fd for n, fd in given.items()}
 
-    def __enter__(self) -> _Direct:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._null)
 
 
-def _relay(stdout: int | None, stream: str, data: bytes, at_ns: int) -> None:
+def _relay(stdout: int | None, _stream: str, data: bytes, _at_ns: int) -> None:
     """Pass the output of a terminal on to the caller, who may have gone."""
     while stdout is not None and data:
         try:
@@ -225,7 +234,7 @@ def discard(path: str) -> None:
         shutil.rmtree(path, onerror=_force)
 
 
-def _force(function: Callable[..., object], path: str, _: object) -> None:
+def _force(_function: Callable[..., object], path: str, _error: object) -> None:
     """Overlayfs leaves a directory that nobody but root may look into; what else is in the way is passed over."""
     with contextlib.suppress(OSError):
         if os.path.isdir(path) and not os.path.islink(path):

@@ -21,7 +21,7 @@ def _show_backends(directory: str) -> None:
 def main(fd: str, directory: str, *modules: str) -> None:
     """Serve on the socket `fd` until its other end is closed, with the steps that `modules` define."""
     _show_backends(directory)
-    import _signal
+    import _signal  # type: ignore[import-not-found]  # typeshed has only the module above it, which imports enum
     import _socket
     import gc
     from importlib import import_module

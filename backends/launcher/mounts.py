@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os.path
-import posix
+import os
 
 from isoscope.backends.launcher import linux, syscalls
 from isoscope.backends.launcher.step import Scene, Step
@@ -31,20 +30,20 @@ def make_target(path: str, *, directory: bool) -> None:
         path = os.path.realpath(path)
     if directory:
         try:
-            posix.mkdir(path, 0o755)
+            os.mkdir(path, 0o755)
         except FileExistsError:
             return
         except FileNotFoundError:
             _make_parent(path)
-            posix.mkdir(path, 0o755)
+            os.mkdir(path, 0o755)
         return
     try:
-        posix.close(posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o644))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
     except FileExistsError:
         return
     except FileNotFoundError:
         _make_parent(path)
-        posix.close(posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o644))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
 
 def _make_parent(path: str) -> None:
@@ -86,10 +85,9 @@ class Overlay(Step):
 
     def execute(self, scene: Scene) -> None:
         paths = [*reversed(self.layers), self.upper, self.work]
-        fds = []
+        fds: list[int] = []
         try:
-            for path in paths:
-                fds.append(posix.open(path, linux.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC))
+            fds.extend(os.open(path, linux.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in paths)
             *lower, upper, work = (f"/proc/self/fd/{fd}" for fd in fds)
             data = f"lowerdir={':'.join(lower)},upperdir={upper},workdir={work}"
             if self.options:
@@ -97,7 +95,7 @@ class Overlay(Step):
             syscalls.mount(self.source, self.target, "overlay", linux.MS_NODEV, data)
         finally:
             for fd in fds:
-                posix.close(fd)
+                os.close(fd)
 
 
 class OpenTree(Step):
@@ -130,10 +128,10 @@ class AttachTree(Step):
 
     def execute(self, scene: Scene) -> None:
         tree = scene.trees.pop(self.name)
-        is_directory = posix.fstat(tree).st_mode & 0o170000 == 0o040000
+        is_directory = os.fstat(tree).st_mode & 0o170000 == 0o040000
         make_target(self.target, directory=is_directory)
         syscalls.move_mount(tree, self.target)
-        posix.close(tree)
+        os.close(tree)
 
 
 class PivotRoot(Step):
@@ -145,7 +143,7 @@ class PivotRoot(Step):
         return f"chdir {self.root}, pivot_root . ."
 
     def execute(self, scene: Scene) -> None:
-        posix.chdir(self.root)
+        os.chdir(self.root)
         syscalls.pivot_root(".", ".")
 
 
@@ -157,7 +155,7 @@ class DetachOldRoot(Step):
 
     def execute(self, scene: Scene) -> None:
         syscalls.umount2(".", linux.MNT_DETACH)
-        posix.chdir("/")
+        os.chdir("/")
 
 
 class MountFilesystem(Step):
@@ -174,8 +172,8 @@ class MountFilesystem(Step):
 
     def execute(self, scene: Scene) -> None:
         make_target(self.target, directory=True)
-        if posix.lstat(self.target).st_mode & 0o170000 == 0o120000:
-            raise OSError(errno.ELOOP, posix.strerror(errno.ELOOP))
+        if os.lstat(self.target).st_mode & 0o170000 == 0o120000:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         syscalls.mount(self.fstype, self.target, self.fstype, self.flags, self.data)
 
 
@@ -189,4 +187,4 @@ class SymbolicLink(Step):
         return f"symlink {self.path} -> {self.text}"
 
     def execute(self, scene: Scene) -> None:
-        posix.symlink(self.text, self.path)
+        os.symlink(self.text, self.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import posix
+import os
 import resource
 
 from isoscope.backends.launcher import linux, syscalls, users
@@ -18,7 +18,7 @@ _EINVAL_WITHOUT_MAP = "the user namespace has no such user or group"
 
 
 class Clone(Step):
-    """A new process, a child of whoever asked for it. `cgroup` says that one of version 2 is entered by the same call."""
+    """A new process, a child of whoever asked for it; with `cgroup`, in that one of version 2 from the first."""
 
     namespaces: tuple[str, ...] = ()
     cgroup: bool = False
@@ -38,7 +38,7 @@ class Clone(Step):
 
 
 class JoinCgroups(Step):
-    """Enter cgroups of version 1. A thread that writes 0 moves itself, which spares the kernel a grace period of RCU."""
+    """Enter cgroups of version 1. A thread that writes 0 moves itself, which spares the kernel a grace period."""
 
     directories: tuple[str, ...]
 
@@ -47,11 +47,11 @@ class JoinCgroups(Step):
 
     def execute(self, scene: Scene) -> None:
         for directory in self.directories:
-            fd = posix.open(f"{directory}/tasks", posix.O_WRONLY | posix.O_CLOEXEC)
+            fd = os.open(f"{directory}/tasks", os.O_WRONLY | os.O_CLOEXEC)
             try:
-                posix.write(fd, b"0")
+                os.write(fd, b"0")
             finally:
-                posix.close(fd)
+                os.close(fd)
 
 
 class ProveCgroups(Step):
@@ -72,8 +72,8 @@ class ProveNamespaces(Step):
 
     def execute(self, scene: Scene) -> None:
         names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
-        scene.proof["kernel"] = posix.uname().release
-        scene.proof["namespaces"] = " ".join(posix.readlink(f"/proc/self/ns/{name}") for name in names)
+        scene.proof["kernel"] = os.uname().release
+        scene.proof["namespaces"] = " ".join(os.readlink(f"/proc/self/ns/{name}") for name in names)
 
 
 class ChangeRoot(Step):
@@ -85,8 +85,8 @@ class ChangeRoot(Step):
         return f"chroot {self.path}, chdir /"
 
     def execute(self, scene: Scene) -> None:
-        posix.chroot(self.path)
-        posix.chdir("/")
+        os.chroot(self.path)
+        os.chdir("/")
 
 
 class NewSession(Step):
@@ -96,8 +96,8 @@ class NewSession(Step):
         return "setsid, umask 022"
 
     def execute(self, scene: Scene) -> None:
-        posix.setsid()
-        posix.umask(0o022)
+        os.setsid()
+        os.umask(0o022)
 
 
 class StandardStreams(Step):
@@ -108,7 +108,7 @@ class StandardStreams(Step):
 
     def execute(self, scene: Scene) -> None:
         for number, name in enumerate(("stdin", "stdout", "stderr")):
-            posix.dup2(scene.fds[name], number)
+            os.dup2(scene.fds[name], number)
 
 
 class OpenTerminal(Step):
@@ -123,8 +123,8 @@ class OpenTerminal(Step):
         return f"open /dev/ptmx ({self.columns}x{self.rows}), TIOCSCTTY, dup2 stdin, stdout and stderr{console}"
 
     def execute(self, scene: Scene) -> None:
-        flags = posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC
-        master = posix.open("/dev/ptmx", flags)
+        flags = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
+        master = os.open("/dev/ptmx", flags)
         syscalls.ioctl(master, linux.TIOCSPTLCK, bytes(4))
         # TIOCGPTPEER, not the path: whatever the image may have put at /dev/pts does not matter.
         slave = syscalls.ioctl(master, linux.TIOCGPTPEER, flags)
@@ -134,16 +134,16 @@ class OpenTerminal(Step):
         if self.console:
             self._bind_console(slave)
         for number in range(3):
-            posix.dup2(slave, number)
+            os.dup2(slave, number)
         scene.send_fd("terminal", master)
-        posix.close(master)
+        os.close(master)
 
     def _bind_console(self, slave: int) -> None:
-        posix.close(posix.open("/dev/console", posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o600))
+        os.close(os.open("/dev/console", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         flags = linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC | linux.AT_EMPTY_PATH
         tree = syscalls.open_tree("", flags, slave)
         syscalls.move_mount(tree, "/dev/console")
-        posix.close(tree)
+        os.close(tree)
 
 
 class CloseDescriptors(Step):
@@ -177,9 +177,9 @@ class ResourceLimits(Step):
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
         # A service manager may have shielded the caller from the OOM killer; what it runs is not to be shielded.
         if users.read("/proc/self/oom_score_adj").startswith("-"):
-            fd = posix.open("/proc/self/oom_score_adj", posix.O_WRONLY | posix.O_CLOEXEC)
-            posix.write(fd, b"0")
-            posix.close(fd)
+            fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(fd, b"0")
+            os.close(fd)
 
 
 class WorkingDirectory(Step):
@@ -192,18 +192,18 @@ class WorkingDirectory(Step):
 
     def execute(self, scene: Scene) -> None:
         try:
-            posix.chdir(self.path)
+            os.chdir(self.path)
         except FileNotFoundError:
             self._make()
-            posix.chdir(self.path)
-        posix.getcwd()  # fails when the directory is not below the root
+            os.chdir(self.path)
+        os.getcwd()  # fails when the directory is not below the root
 
     def _make(self) -> None:
         made = "/" if self.path.startswith("/") else ""
         for part in self.path.split("/"):
             made += f"{part}/"
             try:
-                posix.mkdir(made, 0o755)
+                os.mkdir(made, 0o755)
             except FileExistsError:
                 continue
 
@@ -226,9 +226,9 @@ class SetUser(Step):
             self._give_streams(uid)
         try:
             if self.groups:
-                posix.setgroups(list(supplementary))
-            posix.setresgid(gid, gid, gid)
-            posix.setresuid(uid, uid, uid)
+                os.setgroups(list(supplementary))
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
             scene.uid = uid
         except OSError as error:
             if error.errno == errno.EINVAL:
@@ -238,9 +238,9 @@ class SetUser(Step):
     def _give_streams(self, uid: int) -> None:
         """Let the user open /dev/stdout and /dev/stderr again; pipes belong to whoever made them."""
         for fd in (1, 2):
-            if posix.fstat(fd).st_mode & 0o170000 in (0o010000, 0o020000) and posix.fstat(fd).st_uid == posix.geteuid():
+            if os.fstat(fd).st_mode & 0o170000 in (0o010000, 0o020000) and os.fstat(fd).st_uid == os.geteuid():
                 try:
-                    posix.fchown(fd, uid, -1)
+                    os.fchown(fd, uid, -1)
                 except OSError:  # another's, in a user namespace
                     continue
 
@@ -259,13 +259,13 @@ class Execute(Step):
         name, failure = self.command[0], errno.ENOENT
         for path in self._candidates(name, environment.get("PATH", "")):
             try:
-                posix.execve(path, list(self.command), environment)
+                os.execve(path, list(self.command), environment)  # noqa: S606
             except (FileNotFoundError, NotADirectoryError):
-                if posix.access(path, posix.F_OK):
+                if os.access(path, os.F_OK):
                     failure = errno.ELIBACC  # it is there, but what it names as its interpreter is not
             except PermissionError as error:
                 failure = error.errno or errno.EACCES
-        raise OSError(failure, posix.strerror(failure))
+        raise OSError(failure, os.strerror(failure))
 
     def _candidates(self, name: str, path: str) -> list[str]:
         """Where execvp(3) would look."""
@@ -281,4 +281,4 @@ class Finish(Step):
         return "exit_group 0"
 
     def execute(self, scene: Scene) -> NoReturn:
-        posix._exit(0)
+        os._exit(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _socket
-import posix
+import os
 
 from isoscope.backends.launcher import child, linux, syscalls, wire
 from isoscope.backends.launcher.step import Scene, Step
@@ -24,7 +24,7 @@ def serve(sock: _socket.socket) -> None:
                 _make_network_namespace(sock)
         finally:
             for fd in fds:
-                posix.close(fd)
+                os.close(fd)
 
 
 def _launch(sock: _socket.socket, message: Any, fds: list[int]) -> None:
@@ -41,20 +41,20 @@ def _launch(sock: _socket.socket, message: Any, fds: list[int]) -> None:
         sock.close()
         child.run(scene, phases)
     wire.send(sock, {"pid": scene.pid}, (scene.pidfd,))
-    posix.close(scene.pidfd)
+    os.close(scene.pidfd)
 
 
 def _make_network_namespace(sock: _socket.socket) -> None:
     """Answer with a descriptor of a new network namespace; it lives for as long as anybody holds one."""
-    own = posix.open("/proc/self/ns/net", posix.O_RDONLY | posix.O_CLOEXEC)
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         syscalls.unshare(linux.CLONE_NEWNET)
-        made = posix.open("/proc/self/ns/net", posix.O_RDONLY | posix.O_CLOEXEC)
+        made = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         syscalls.setns(own, linux.CLONE_NEWNET)
         wire.send(sock, {}, (made,))
-        posix.close(made)
+        os.close(made)
     except OSError as error:
         failure = {"phase": "network", "step": "NetworkNamespace", "text": "unshare CLONE_NEWNET", "errno": error.errno}
         wire.send(sock, {"failed": {**failure, "reason": error.strerror}})
     finally:
-        posix.close(own)
+        os.close(own)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, dataclass_transform
 else:
 
-    def dataclass_transform(**_):
+    def dataclass_transform(**_: object) -> object:
+        """Nothing, at run time."""
         return lambda cls: cls
 
 
@@ -38,7 +39,7 @@ class Step:
     kinds: ClassVar[dict[str, type[Step]]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls.fields = tuple(cls.__dict__.get("__annotations__", ()))
+        cls.fields = tuple(cls.__annotations__) if "__annotations__" in vars(cls) else ()
         Step.kinds[cls.__name__] = cls
 
     def __init__(self, *values: Any, **named: Any) -> None:
@@ -53,7 +54,7 @@ class Step:
         raise AttributeError(f"{type(self).__name__} is frozen")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.pack() == other.pack()  # type: ignore[attr-defined]
+        return type(self) is type(other) and isinstance(other, Step) and self.pack() == other.pack()
 
     def __hash__(self) -> int:
         return hash(self.describe())

@@ -1,3 +1,4 @@
+# ruff: noqa: D402 - the docstrings begin with names of manual pages, which are the calls' own
 """One thin wrapper per system call, with the call's own name, for those that Python's `os` does not have.
 
 Each raises OSError with the call's errno. Structures are those of the kernel's headers.
@@ -6,7 +7,7 @@ Each raises OSError with the call's errno. Structures are those of the kernel's 
 from __future__ import annotations
 
 import ctypes
-import posix
+import os
 
 from isoscope.backends.launcher.linux import (
     AT_EMPTY_PATH,
@@ -75,12 +76,12 @@ class SockFprog(ctypes.Structure):
 def _check(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, posix.strerror(number))
+        raise OSError(number, os.strerror(number))
     return result
 
 
 def _path(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return os.fsencode(text)
 
 
 def clone3(flags: int, cgroup: int | None = None) -> tuple[int, int]:
@@ -129,7 +130,7 @@ def mount_setattr(tree: int, flags: int, attr_set: int, propagation: int = 0) ->
 
 def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
     """openat2(2). O_CLOEXEC is added."""
-    how = OpenHow(flags=flags | posix.O_CLOEXEC, mode=mode, resolve=resolve)
+    how = OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=resolve)
     return _check(_libc.syscall(_NR_OPENAT2, dirfd, _path(path), ctypes.byref(how), ctypes.sizeof(how)))
 
 

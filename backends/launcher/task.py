@@ -30,6 +30,7 @@ class Task:
         pump: Pump,
         pidfd: int,
         streams: dict[str, int],
+        *,
         on_output: OnOutput,
         on_exit: Callable[[Exit, int], None],
         keyboard: TerminalInput | None = None,
@@ -43,7 +44,7 @@ class Task:
         """Start to listen."""
         for stream, fd in list(self._streams.items()):
             os.set_blocking(fd, False)
-            self._pump.add(fd, partial(self._read, stream, fd))
+            self._pump.add(fd, partial(self._readable, stream, fd))
         self._pump.add(self._pidfd, self._reap)
 
     def kill(self, signal_number: int) -> None:
@@ -64,6 +65,9 @@ class Task:
             yield fd
         finally:
             os.close(fd)
+
+    def _readable(self, stream: str, fd: int) -> None:
+        self._read(stream, fd)
 
     def _read(self, stream: str, fd: int) -> bool:
         """Pass on a piece of output. False when there is nothing left, for now or for good."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import posix
+import os
 
 
 class UnknownUser(OSError):
@@ -16,8 +16,8 @@ class UnknownUser(OSError):
 def resolve(text: str, passwd: str, group: str) -> tuple[int, int, tuple[int, ...], str]:
     """User id, group id, supplementary groups and home of `USER[:GROUP]`, each a name or a number; "" is root.
 
-    As the OCI image specification has it (config.md, `User`): a user without GROUP takes the group and the supplementary
-    groups of its entries. A number needs no entry. Raises UnknownUser.
+    As the OCI image specification has it (config.md, `User`): a user without GROUP takes the group and the
+    supplementary groups of its entries. A number needs no entry. Raises UnknownUser.
     """
     user, colon, wanted_group = text.partition(":")
     user = user or "0"
@@ -36,15 +36,15 @@ def resolve(text: str, passwd: str, group: str) -> tuple[int, int, tuple[int, ..
 def read(path: str) -> str:
     """A small text file, or nothing where there is none: images without users need none."""
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)  # it may be a FIFO
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may be a FIFO
     except OSError:
         return ""
     try:
-        return posix.read(fd, 1 << 20).decode("utf-8", "replace")
+        return os.read(fd, 1 << 20).decode("utf-8", "replace")
     except OSError:
         return ""
     finally:
-        posix.close(fd)
+        os.close(fd)
 
 
 def _group(name: str, group: str) -> int:

@@ -7,25 +7,20 @@ from collections.abc import Callable
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Launcher, Phases
 from isoscope.backends.launcher.instance import LaunchedInstance
-from isoscope.backends.launcher.plan import Plan
+from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import (
     ChangeRoot,
     Clone,
     CloseDescriptors,
-    Execute,
     JoinCgroups,
     NewSession,
-    OpenTerminal,
     ProveCgroups,
     ProveNamespaces,
     SetUser,
-    StandardStreams,
     WorkingDirectory,
 )
 from isoscope.backends.launcher.step import Step
-from isoscope.backends.launcher.terminal import window_size
 from isoscope.core.launch import Launch
-from isoscope.core.output import Stdio
 from isoscope.core.registry import Record
 
 #: Releases everything that was made for an instance.
@@ -36,8 +31,7 @@ PHASES = ("exec", "ready")
 
 def plan(launch: Launch, cgroup: Cgroup, root: str) -> Plan:
     """The plan of the start; the tree and the cgroup, which only tracks, are made before it."""
-    workload = launch.workload
-    return Plan([], clone(cgroup), execution(launch, cgroup, root, workload.command, launch.stdio, workload.terminal))
+    return Plan([], clone(cgroup), execution(launch, cgroup, root, Command.of(launch)))
 
 
 def clone(cgroup: Cgroup) -> Clone:
@@ -45,13 +39,8 @@ def clone(cgroup: Cgroup) -> Clone:
     return Clone((), cgroup.unified is not None)
 
 
-def execution(
-    launch: Launch, cgroup: Cgroup, root: str, command: tuple[str, ...], stdio: Stdio, terminal: bool
-) -> Phases:
+def execution(launch: Launch, cgroup: Cgroup, root: str, command: Command) -> Phases:
     """The phases of a command in the tree."""
-    environment = launch.environment()
-    if terminal:
-        environment.setdefault("TERM", "xterm")
     join: list[Step] = [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
     steps = [
         *join,
@@ -59,11 +48,11 @@ def execution(
         ProveNamespaces(),
         ChangeRoot(root),
         NewSession(),
-        OpenTerminal(*window_size(stdio), console=False) if terminal else StandardStreams(),
+        command.streams(console=False),
         CloseDescriptors(),
         WorkingDirectory(launch.working_directory()),
         SetUser(launch.rootfs.user),
-        Execute(command, environment),
+        command.execute(launch),
     ]
     return [("exec", steps)]
 
@@ -77,8 +66,8 @@ class ProcessInstance(LaunchedInstance):
         super().__init__(launch, launcher, cgroup, plan(launch, cgroup, root))
         self._root, self._release = root, release
 
-    def _exec_plan(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> tuple[Clone, Phases]:
-        return clone(self._cgroup), execution(self.launch, self._cgroup, self._root, command, stdio, terminal)
+    def _exec_plan(self, command: Command) -> tuple[Clone, Phases]:
+        return clone(self._cgroup), execution(self.launch, self._cgroup, self._root, command)
 
     def proof(self) -> dict[str, str]:
         return {**super().proof(), "network": "host"} if self._proof else {}

@@ -23,7 +23,7 @@ _MS_PRIVATE = linux.MS_PRIVATE
 class BindInside(Step):
     """Show a directory or file of the host below the root of a process that has no mount namespace of its own.
 
-    The target is looked up as if the root were "/" (openat2(2), RESOLVE_IN_ROOT): a link in the image leads nowhere else.
+    The target is looked up as if the root were "/" (openat2(2), RESOLVE_IN_ROOT): no link in the image leads out of it.
     """
 
     root: str
