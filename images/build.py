@@ -7,26 +7,27 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from isoscope.images.apt import Package, contents, download
 from isoscope.images.bytecode import compile_python
+from isoscope.images.hashing import HashedWriter
 from isoscope.images.layout import Layout
 from isoscope.images.locks import making
 from isoscope.images.oci import CONFIG, LAYER, MANIFEST, Descriptor, host_architecture, to_json
 from isoscope.images.recipes import Recipe
-from isoscope.images.streams import HashedWriter
 from isoscope.images.tarstream import entries
 from isoscope.images.tree import Tree
 
 _BUSYBOX = "usr/bin/busybox"
 
 
-def build(recipe: Recipe, staged: Layout, progress: Callable[[str], None]) -> Descriptor:
-    """Build into a layout and return the manifest's descriptor.
+def build(recipe: Recipe, staged: Layout, workshop: Path, progress: Callable[[str], None]) -> Descriptor:
+    """Build into a layout and return the manifest's descriptor. `workshop` is a directory for what is on the way.
 
     Raises HostError when packages cannot be had, or the disk is full.
     """
-    with making(staged.root) as scratch:
+    with making(workshop) as scratch:
         scratch.chmod(0o755)  # apt's own user downloads into it
         progress(f"{recipe.name}: fetching {', '.join(recipe.packages)} and what they depend on")
         downloads, kept = scratch / "apt", scratch / "files"
@@ -105,7 +106,7 @@ def _layer(tree: Tree, epoch: int, staged: Layout) -> tuple[Descriptor, str]:
     partial = staged.root / "layer.partial"
     with partial.open("wb") as file:
         packed = HashedWriter(file)
-        with gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as squeezed:
+        with gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0, compresslevel=6) as squeezed:
             plain = HashedWriter(squeezed)
             tree.write(plain, epoch)
     descriptor = Descriptor(f"{LAYER}+gzip", packed.digest, partial.stat().st_size)

@@ -50,7 +50,7 @@ def _compile(root: Path, program: str) -> None:
         str(loader),
         *("--library-path", str(loader.parent)),
         str(root / program),
-        *("-S", "-m", "compileall", "-qq"),
+        *("-B", "-S", "-m", "compileall", "-qq"),  # -B: what it imports itself is compiled like the rest
         *("--invalidation-mode", "unchecked-hash"),  # no times in the files, and none asked for
         *("-s", str(root), "-p", "/"),
         *directories,

@@ -40,7 +40,7 @@ def inspect(reference: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    print_table(("", ""), _facts(facts))
+    print_table(("FIELD", "VALUE"), _facts(facts))
 
 
 @image.command()

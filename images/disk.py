@@ -15,7 +15,7 @@ from uuid import UUID
 from isoscope.core.errors import HostError
 from isoscope.core.rootfs import Rootfs
 from isoscope.images.faults import host_errors
-from isoscope.images.locks import locked, making, sweep_making
+from isoscope.images.locks import locked, making
 from isoscope.images.merged import FAILED
 from isoscope.images.reference import is_digest
 
@@ -57,11 +57,6 @@ def disk_path(digest: str, home: Path) -> Path:
 def disks(home: Path) -> Path:
     """The directory of all disks."""
     return home / "cache" / "disks"
-
-
-def sweep_disks(home: Path) -> list[str]:
-    """Remove disks that were never finished. Returns a line for each."""
-    return sweep_making(disks(home))
 
 
 def _make(rootfs: Rootfs, scratch: Path) -> Path:

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from isoscope.core.errors import ImageError
 from isoscope.images.faults import host_error
+from isoscope.images.hashing import CHUNK, Reader
 from isoscope.images.limits import LIMITS, Limits
 from isoscope.images.lower import find
-from isoscope.images.streams import CHUNK, Reader
 from isoscope.images.tarstream import Entry, link_target
 
 WHITEOUT = ".wh."
@@ -344,7 +344,7 @@ class _Layer:
             seconds = Decimal(text) if text else Decimal(int(entry.info.mtime))
         except (InvalidOperation, ValueError, OverflowError):
             seconds = Decimal("NaN")
-        if not abs(seconds) < 1 << 40:  # also of NaN; and `int` of 1e999999999 would take all memory
+        if not seconds.is_finite() or seconds.adjusted() > 12:  # `int` of 1e999999999 would take all memory
             raise self._refuse(entry.path, "has no proper modification time")
         return int(seconds * 1_000_000_000)
 

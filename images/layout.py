@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from isoscope.core.errors import ImageError
+from isoscope.images.hashing import Hashed, damaged
 from isoscope.images.limits import LIMITS
 from isoscope.images.oci import INDEX, Config, Descriptor, Manifest, digest_of, parse_index, to_json
-from isoscope.images.streams import Hashed, damaged
 
 VERSION = to_json({"imageLayoutVersion": "1.0.0"})
 
@@ -31,20 +31,20 @@ class Layout:
         """The blob as a stream, not yet verified. Raises ImageError when it is missing or of another size."""
         try:
             # O_NONBLOCK: a layout from elsewhere may have a fifo there, and opening it would wait for ever.
-            file = os.fdopen(os.open(self.blob(descriptor.digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb")
+            file = os.open(self.blob(descriptor.digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise ImageError(
                 f"blob {descriptor.digest} cannot be read: {error.strerror}",
                 hint="the image is not whole: get it again",
             ) from error
-        status = os.fstat(file.fileno())
+        status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode) or status.st_size != descriptor.size:
-            file.close()
+            os.close(file)
             raise ImageError(
                 f"blob {descriptor.digest} is damaged: it has {status.st_size} bytes, not {descriptor.size}",
                 hint="the image is truncated: get it again",
             )
-        return file
+        return os.fdopen(file, "rb")
 
     def read(self, descriptor: Descriptor) -> bytes:
         """A small blob, verified. Raises ImageError."""
@@ -92,11 +92,14 @@ class Layout:
         """Replace the index in one step, which lasts even when the power fails."""
         index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [d.as_json() for d in descriptors]}
         partial = self.root / ".index.json.new"
-        with partial.open("w") as file:
-            json.dump(index, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(self.root / "index.json")
+        try:
+            with partial.open("w") as file:
+                json.dump(index, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(self.root / "index.json")
+        finally:
+            partial.unlink(missing_ok=True)
 
     def write(self, data: bytes, media_type: str) -> Descriptor:
         """Add a small blob."""

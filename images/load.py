@@ -12,12 +12,13 @@ from typing import Any
 
 from isoscope.core.errors import ImageError, InputError
 from isoscope.images import oci
+from isoscope.images.compression import compression
+from isoscope.images.hashing import CHUNK, Hashed, damaged
 from isoscope.images.layout import Layout
 from isoscope.images.limits import ARCHIVE_LIMITS
 from isoscope.images.oci import Config, Descriptor, Manifest, host_architecture
 from isoscope.images.reference import normalise
 from isoscope.images.source import Source, opened
-from isoscope.images.streams import CHUNK, Hashed, compression, damaged
 from isoscope.images.transaction import Transaction
 
 _DEEPEST_INDEX = 4

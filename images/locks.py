@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +31,8 @@ def locked(path: Path) -> Iterator[None]:
 def making(parent: Path) -> Iterator[Path]:
     """A directory below `parent` that goes at the end of the block; move out of it what shall stay."""
     with locked(parent / ".lock"):
-        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        path = parent / f"{PREFIX}{secrets.token_hex(4)}"
+        path.mkdir(mode=0o700)
         descriptor = os.open(path, os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
@@ -67,6 +67,8 @@ def _remove_if_dead(path: Path) -> bool:
 
 def remove_tree(path: Path) -> None:
     """Remove a tree whatever modes its directories have. What has gone already is no error."""
+    import shutil
+
     if os.geteuid() != 0 and path.is_dir():
         _make_writable(path)
     shutil.rmtree(path, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from isoscope.core.errors import ImageError, InputError
 from isoscope.core.registry import Registry
-from isoscope.images.disk import disk_path, sweep_disks
+from isoscope.images.disk import disk_path
 from isoscope.images.faults import host_errors
 from isoscope.images.locks import locked, making
 from isoscope.images.oci import REF_NAME, Descriptor, chain_ids
@@ -42,12 +42,12 @@ def remove(store: Store, reference: str) -> list[str]:
 
 
 def sweep(store: Store) -> list[str]:
-    """Remove blobs and layers that no image needs, and disks that were never finished."""
+    """Remove blobs and layers that no image needs."""
     if not store.layout.root.is_dir() or not store.layers.is_dir():
         return []
     lock = store.layout.root / ".lock"
     with host_errors("cannot sweep the image store"), making(store.layers) as bin_, locked(lock):
-        return _discard_unneeded(store, store.layout.index(), bin_) + sweep_disks(store.home)
+        return _discard_unneeded(store, store.layout.index(), bin_)
 
 
 def _require_unused(home: Path, entry: Descriptor) -> None:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from isoscope.images.hashing import Hashed, damaged
 from isoscope.images.layout import VERSION, Layout
 from isoscope.images.oci import INDEX, REF_NAME, Descriptor, to_json
-from isoscope.images.streams import Hashed, damaged
 
 Image = tuple[Descriptor, Sequence[str]]
 

@@ -10,9 +10,10 @@ from io import BufferedReader
 from pathlib import Path
 
 from isoscope.core.errors import ImageError, NotFound
+from isoscope.images.compression import Uncompressed
+from isoscope.images.hashing import CHUNK, Hashed
 from isoscope.images.limits import ARCHIVE_LIMITS, LIMITS
 from isoscope.images.locks import making
-from isoscope.images.streams import CHUNK, Hashed, Uncompressed
 from isoscope.images.tarstream import Entry, entries
 
 _MOST_LINKS = 8
@@ -39,11 +40,10 @@ class Source:
             raise ImageError(
                 f"{name!r} of the source cannot be read: {reason}", hint="the source is not whole"
             ) from None
-        file = os.fdopen(opened, "rb")
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            file.close()
+            os.close(opened)
             raise ImageError(f"{name!r} of the source is no file", hint="the source is not an image")
-        return file
+        return os.fdopen(opened, "rb")
 
     def read(self, name: str) -> bytes:
         """A small file. Raises ImageError when it is missing or too large for a document."""

@@ -39,6 +39,7 @@ class Store:
         self.home = home
         self.layout = Layout(home / "images")
         self.layers = home / "layers"
+        self.workshop = home / "cache" / "builds"
         self.progress = progress
 
     # Reading
@@ -178,7 +179,8 @@ class Store:
 
         chosen = Recipe.named(recipe)
         with self._transaction(f"build image {recipe!r}") as change:
-            manifest = build(chosen, change.staged, self.progress)
+            self.workshop.mkdir(parents=True, exist_ok=True)
+            manifest = build(chosen, change.staged, self.workshop, self.progress)
             change.add(manifest, [normalise(recipe)])
         return manifest.digest
 
@@ -238,9 +240,11 @@ class Store:
 
     def sweep(self) -> list[str]:
         """Remove what an interrupted build, load or removal left behind. Returns a line for each thing removed."""
+        from isoscope.images.disk import disks
         from isoscope.images.remove import sweep
 
-        swept = [line for place in (self.layout.root, self.layers) for line in sweep_making(place)]
+        places = (self.layout.root, self.layers, self.workshop, disks(self.home))
+        swept = [line for place in places for line in sweep_making(place)]
         return swept + sweep(self)
 
     def _transaction(self, doing: str) -> AbstractContextManager[Transaction]:

@@ -9,8 +9,8 @@ from typing import Self
 
 from isoscope.core.errors import ImageError
 from isoscope.core.units import format_size
+from isoscope.images.hashing import Reader, damaged
 from isoscope.images.limits import LIMITS, Limits
-from isoscope.images.streams import Reader, damaged
 
 #: What tarfile raises for input that it cannot make sense of, beside its own errors.
 _NONSENSE = (ValueError, OverflowError, RecursionError, KeyError, IndexError, TypeError, AttributeError)

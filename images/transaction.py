@@ -11,7 +11,6 @@ from isoscope.images.faults import host_errors
 from isoscope.images.layout import VERSION, Layout
 from isoscope.images.locks import locked, making
 from isoscope.images.oci import REF_NAME, Descriptor, chain_ids
-from isoscope.images.unpack import unpack
 
 
 class Transaction:
@@ -37,6 +36,8 @@ class Transaction:
         self._images.append((replace(manifest, annotations={}), tuple(names)))
 
     def _unpack(self, layer: Descriptor, diff_id: str, chain: str, below: Sequence[Path]) -> Path:
+        from isoscope.images.unpack import unpack
+
         there, here = directory_of(self._layers, chain), directory_of(self._unpacked, chain)
         if there.is_dir():
             return there
@@ -95,9 +96,8 @@ def prepare(store: Layout, layers: Path) -> None:
         for directory in (store.root, layers):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (store.root / "oci-layout").exists():
-            partial = store.root / ".oci-layout.new"
-            partial.write_bytes(VERSION)
-            partial.rename(store.root / "oci-layout")
+            with locked(store.root / ".lock"):
+                (store.root / "oci-layout").write_bytes(VERSION)
 
 
 def directory_of(layers: Path, chain: str) -> Path:

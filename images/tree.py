@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from isoscope.images.streams import CHUNK, Reader, Writer
+from isoscope.images.hashing import CHUNK, Reader, Writer
 from isoscope.images.tarstream import Entry
 
 _TYPES = {tarfile.AREGTYPE: tarfile.REGTYPE, tarfile.CONTTYPE: tarfile.REGTYPE}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from isoscope.images.compression import Uncompressed
 from isoscope.images.extract import extract
+from isoscope.images.hashing import Hashed, damaged
 from isoscope.images.layout import Layout
 from isoscope.images.limits import LIMITS, Limits
 from isoscope.images.oci import Descriptor
-from isoscope.images.streams import Hashed, Uncompressed, damaged
 from isoscope.images.tarstream import entries
 
 

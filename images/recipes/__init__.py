@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Self
 
 from isoscope.core.errors import NotFound
 
+_HERE = Path(__file__).parent
 _SKELETON = "skeleton"
 
 
@@ -63,15 +63,16 @@ class Recipe:
 
 def names() -> tuple[str, ...]:
     """The recipes that there are, sorted."""
-    found = (entry.name for entry in files(__name__).iterdir())
-    return tuple(sorted(n[:-5] for n in found if n.endswith(".toml") and n != f"{_SKELETON}.toml"))
+    return tuple(sorted(file.stem for file in _HERE.glob("*.toml") if file.stem != _SKELETON))
 
 
 def _any(path: str, patterns: tuple[str, ...]) -> bool:
+    from fnmatch import fnmatchcase
+
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def _read(name: str) -> dict[str, Any]:
     import tomllib
 
-    return tomllib.loads((files(__name__) / f"{name}.toml").read_text())
+    return tomllib.loads((_HERE / f"{name}.toml").read_text())
