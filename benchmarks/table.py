@@ -8,7 +8,7 @@ from isoscope.benchmarks.metrics import END_OF_TRIAL, Metric
 from isoscope.benchmarks.quantity import MISSING, interval, number, quantity
 from isoscope.benchmarks.summary import Series, Summary
 from isoscope.benchmarks.verdict import accelerators
-from isoscope.core.cli.output import print_table, printable
+from isoscope.core.cli.output import console, print_table, printable, table
 from isoscope.core.units import format_duration
 
 
@@ -18,7 +18,8 @@ def print_summary(summary: Summary) -> None:
 
     for subject in summary.terms.subjects:
         for metric in subject.headline:
-            click.echo(f"{metric.name} of {printable(subject.name)}, {metric.direction} is better")
+            baseline = printable(summary.baselines[subject.benchmark])
+            click.echo(f"{metric.name} of {printable(subject.name)}, {metric.direction} is better; ratio to {baseline}")
             _print_metric(summary, subject.benchmark, metric)
             click.echo()
     lines = [*_phases(summary), *_reasons(summary), *_failures(summary), *_not_run(summary), *_harness(summary)]
@@ -28,10 +29,21 @@ def print_summary(summary: Summary) -> None:
 
 def _print_metric(summary: Summary, benchmark: str, metric: Metric) -> None:
     baseline = summary.baselines[benchmark]
-    print_table(
-        ("VARIANT", "N", "P50", "P90", "P99", f"RATIO TO {baseline}", "95 %", "FAILED"),
+    _print(
+        ("VARIANT", "N", "P50", "P90", "P99", "RATIO", "95 % INTERVAL", "FAILED"),
         (_row(one, baseline) for one in summary.of(benchmark, metric.name, "headline")),
     )
+
+
+def _print(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> None:
+    """A table whose figures are never cut: on a narrow terminal the variants' names give way."""
+    screen = console()
+    if not screen.is_terminal:
+        print_table(columns, rows)
+        return
+    made = table(columns, rows)
+    made.columns[0].no_wrap, made.columns[0].overflow = False, "fold"
+    screen.print(made)
 
 
 def _row(one: Series, baseline: str) -> tuple[object, ...]:

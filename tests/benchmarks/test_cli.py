@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shlex
 import signal
 import subprocess
 import time
@@ -26,7 +28,7 @@ def test_a_comparison_ends_with_a_table_a_folder_and_status_0(command: Command, 
     done = command("compare", "--quick", "--seed", 5, "-o", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     table = done.stdout.splitlines()
-    assert table[0] == "startup.ready of hello, lower is better"
+    assert table[0] == "startup.ready of hello, lower is better; ratio to process"
     assert table[1].split()[:5] == ["VARIANT", "N", "P50", "P90", "P99"]
     assert [line.split()[0] for line in table[2:5]] == ["process", "container", "vm"]
     assert [line.split()[-1] for line in table[2:5]] == ["0"] * 3
@@ -49,6 +51,25 @@ def test_a_comparison_ends_with_a_table_a_folder_and_status_0(command: Command, 
         "plots",
     }
     assert Run.load(tmp_path / "run").terms.seed == 5
+
+
+def test_on_a_narrow_terminal_names_give_way_and_figures_stand(home: Path, tmp_path: Path) -> None:
+    request = words("compare", "-n", 1, "-b", "vm:memory=64M,mode=b", "-b", "process", "-o", tmp_path / "run")
+    shell = {**environment(home), "COLUMNS": "80", "TERM": "xterm"}
+    done = subprocess.run(
+        ["script", "-qec", shlex.join(request), "/dev/null"],
+        env=shell,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", done.stdout)
+    table = text[text.index("startup.ready of") :]
+    assert "…" not in table
+    assert "INTERVAL" in table
+    assert "vm:memory=64M" in table
+    assert "4/6" in text  # the bar went on between the trials
 
 
 def test_json_is_the_summary_and_nothing_else(command: Command, tmp_path: Path) -> None:
