@@ -1,0 +1,1 @@
+"""The backend `example`: a command in a few namespaces and a chroot."""

@@ -1,0 +1,23 @@
+"""What Isoscope loads by the entry point, for every command: it must be light, so the backend is imported when made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from isoscope.core import hookimpl
+
+if TYPE_CHECKING:
+    from isoscope.core.backend import Backend, Context
+
+
+@hookimpl
+def isoscope_register_backends(register: Callable[[str, Callable[[Context], Backend]], None]) -> None:
+    """Offer the backend."""
+
+    def make(context: Context) -> Backend:
+        from isoscope_example.backend import ExampleBackend
+
+        return ExampleBackend(context)
+
+    register("example", make)
