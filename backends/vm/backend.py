@@ -90,7 +90,7 @@ class VmBackend(Backend):
         accelerator = self._accelerator(launch)
         guest = guests.find(self.context.home) or _UNBUILT
         files = Files(self.context.home, launch.record)
-        machine = self._machine(launch, files, None, accelerator, "q35", guest)
+        machine = self._machine(launch, files, None, accelerator=accelerator, machine_type="q35", guest=guest)
         return steps(launch, machine, self.context.libvirt_uri or "qemu:///embed")
 
     def create(self, launch: Launch) -> Instance:
@@ -102,7 +102,7 @@ class VmBackend(Backend):
         base = disk_image(launch.rootfs, self.context.home)
 
         def machine(launch: Launch, files: Files, lease: Lease | None) -> Machine:
-            return self._machine(launch, files, lease, accelerator, machine_type, guest)
+            return self._machine(launch, files, lease, accelerator=accelerator, machine_type=machine_type, guest=guest)
 
         proof = {
             "accelerator": accelerator,
@@ -169,6 +169,7 @@ class VmBackend(Backend):
         launch: Launch,
         files: Files,
         lease: Lease | None,
+        *,
         accelerator: str,
         machine_type: str,
         guest: guests.Guest,

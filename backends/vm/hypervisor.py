@@ -98,7 +98,7 @@ class Hypervisor:
             resident = domain.memoryStats().get("rss")
             return Stats(cpu_ns=domain.info()[4], memory=resident and resident * 1024)
 
-    def forget(self) -> None:
+    def settle(self) -> None:
         """Wait until libvirt has put away what it keeps of the domains that have ended."""
         with self._changed:
             self._changed.wait_for(lambda: not self._running, _PATIENCE)
@@ -120,19 +120,27 @@ class Hypervisor:
 
 
 class _Embedded:
-    """The embedded driver of this process. It stays open to the end, but its files go when nobody needs them."""
+    """The embedded driver of this process.
+
+    libvirt can open it in one place, a few times, and has trouble to let go of it: so it stays open to the end. Its
+    files go when nobody needs them, and come back with the next user.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
         self._hypervisor: Hypervisor | None = None
         self._directories: list[Path] = []
+        self._capabilities: dict[str, bytes] = {}
 
     def acquire(self, cache: Path) -> Hypervisor:
-        """Open it, or open it again. `cache` has what libvirt knows of each QEMU, from one process to the next."""
+        """Open it, or bring its files back. `cache` has what libvirt knows of each QEMU, from process to process."""
         with self._lock:
+            if self._users == 0:
+                self._make_files(cache)
             if self._hypervisor is None:
-                self._hypervisor = self._open(cache)
+                root = roots.path()
+                self._hypervisor = Hypervisor(f"qemu:///embed?root={root}", root)
             self._users += 1
             return self._hypervisor
 
@@ -141,24 +149,24 @@ class _Embedded:
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                self._close()
+                assert self._hypervisor is not None
+                self._hypervisor.settle()
+                self._remove_files()
 
-    def _open(self, cache: Path) -> Hypervisor:
+    def _make_files(self, cache: Path) -> None:
         root = roots.make()
-        for directory in self._directories:  # the driver made them once, and counts on them
-            directory.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(cache, root / roots.CAPABILITIES, dirs_exist_ok=True)
         atexit.register(roots.remove, root)
-        return Hypervisor(f"qemu:///embed?root={root}", root)
+        for directory in self._directories:  # the driver made them when it was opened, and counts on them
+            directory.mkdir(parents=True, exist_ok=True)
+        capabilities = root / roots.CAPABILITIES
+        shutil.copytree(cache, capabilities, dirs_exist_ok=True)
+        for name, known in self._capabilities.items():
+            (capabilities / name).write_bytes(known)
 
-    def _close(self) -> None:
-        assert self._hypervisor is not None
-        assert self._hypervisor.root is not None
-        root = self._hypervisor.root
-        self._hypervisor.forget()
-        self._hypervisor.close()
-        self._hypervisor = None
+    def _remove_files(self) -> None:
+        root = roots.path()
         self._directories = [path for path in root.rglob("*") if path.is_dir()]
+        self._capabilities = {path.name: path.read_bytes() for path in (root / roots.CAPABILITIES).glob("*.xml")}
         roots.remove(root)
         atexit.unregister(roots.remove)
 

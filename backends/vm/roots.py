@@ -40,9 +40,14 @@ def parent() -> Path:
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"isoscope-{os.geteuid()}"
 
 
+def path() -> Path:
+    """This process's root."""
+    return parent() / f"{os.getpid()}-{process_start_time(os.getpid())}"
+
+
 def make() -> Path:
     """Make this process's root. Raises HostError."""
-    root = parent() / f"{os.getpid()}-{process_start_time(os.getpid())}"
+    root = path()
     try:
         for _ in range(3):  # somebody else may be removing an empty parent
             with suppress(FileNotFoundError):
