@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,8 @@ from pathlib import Path
 
 import pytest
 from isoscope.core import Lab
-from isoscope.testing.host import HostSnapshot, HostWatch
-
-#: Folders of a state directory that are dear to fill and the same for every test: images, backends' caches.
-SHARED = ("cache", "images", "layers")
+from isoscope.testing.fixtures import state_directory
+from isoscope.testing.host import KEPT, HostSnapshot, HostWatch
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -24,26 +21,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @contextmanager
-def state_directory() -> Iterator[Path]:
-    """A state directory of which nothing may be left on the host in the end, but for files in the directory itself.
-
-    Its path is short enough for the sockets below it, wherever TMPDIR may point.
-    """
-    home = Path(tempfile.mkdtemp(prefix="iso-", dir="/tmp"))
-    with HostWatch(home) as watch:
+def watched_directory() -> Iterator[Path]:
+    """A state directory of which nothing may be left on the host in the end, but for files in the directory itself."""
+    with state_directory() as home, HostWatch(home) as watch:
         yield home
         found = [line for line in watch.difference() if not line.startswith(_of_no_concern(home))]
         if found:
             found += _reclaim(home)
-        if not _mounts_below(home):  # behind a mount may stand a directory of the host
-            shutil.rmtree(home)
-        if found:
             pytest.fail("left on the host:\n" + "\n".join(found), pytrace=False)
 
 
 def _of_no_concern(home: Path) -> tuple[str, ...]:
     """Beginnings of lines about files that go with the directory; records of instances are not among them."""
-    return tuple(f"new file: {home}/{name}" for name in os.listdir(home) if name not in ("instances", "names", *SHARED))
+    return tuple(f"new file: {home}/{name}" for name in os.listdir(home) if name not in ("instances", "names", *KEPT))
 
 
 def _reclaim(home: Path) -> Iterator[str]:
@@ -56,11 +46,6 @@ def _reclaim(home: Path) -> Iterator[str]:
                 backend.sweep([]) if record is None else backend.reclaim(record)
             except Exception as error:
                 yield f"backend {name} cannot clean up: {error}"
-
-
-def _mounts_below(home: Path) -> bool:
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    return any(line.split()[4].startswith(f"{home}/") for line in mounts)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,7 +69,7 @@ def unchanged_host() -> Iterator[None]:
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty state directory, also that of every `isoscope` started by the test. Nothing may be left of it."""
-    with state_directory() as directory:
+    with watched_directory() as directory:
         monkeypatch.setenv("ISOSCOPE_HOME", str(directory))
         yield directory
 
@@ -92,8 +77,8 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shared_home() -> Iterator[Path]:
     """The state directory whose images and caches all tests of a session share; they are built when first needed."""
-    with state_directory() as directory:
-        for name in SHARED:
+    with watched_directory() as directory:
+        for name in KEPT:
             (directory / name).mkdir()
         yield directory
 
@@ -101,7 +86,7 @@ def shared_home() -> Iterator[Path]:
 @pytest.fixture
 def stocked_home(home: Path, shared_home: Path) -> Path:
     """A state directory of the test's own, with the session's images and caches in it."""
-    for name in SHARED:
+    for name in KEPT:
         (home / name).symlink_to(shared_home / name)
     return home
 
@@ -111,3 +96,4 @@ def lab(stocked_home: Path) -> Iterator[Lab]:
     """A lab whose images, disks and guest kernel are built once per session. Instances are the test's to delete."""
     with Lab(stocked_home) as lab:
         yield lab
+        lab.gc()  # what instances share, such as the bridge, outlives them
