@@ -25,7 +25,7 @@ def remove(store: Store, reference: str) -> list[str]:
     """
     store.find(reference)  # there may be no store at all
     lock = store.layout.root / ".lock"
-    with host_errors(f"cannot remove image {reference!r}"), making(store.layers) as bin_, locked(lock):
+    with host_errors(f"cannot remove image {reference!r}"), making(store.layers) as waste, locked(lock):
         index = store.layout.index()
         entry = store.find(reference)
         by_name = store.by_name(reference)
@@ -37,7 +37,7 @@ def remove(store: Store, reference: str) -> list[str]:
         disk_path(entry.digest, store.home).unlink(missing_ok=True)
         kept = [e for e in index if e.digest != entry.digest]
         store.layout.write_index(kept)
-        removed = _discard_unneeded(store, kept, bin_)
+        removed = _discard_unneeded(store, kept, waste)
     return [f"removed image {entry.digest}", *removed]
 
 
@@ -46,20 +46,20 @@ def sweep(store: Store) -> list[str]:
     if not store.layout.root.is_dir() or not store.layers.is_dir():
         return []
     lock = store.layout.root / ".lock"
-    with host_errors("cannot sweep the image store"), making(store.layers) as bin_, locked(lock):
-        return _discard_unneeded(store, store.layout.index(), bin_)
+    with host_errors("cannot sweep the image store"), making(store.layers) as waste, locked(lock):
+        return _discard_unneeded(store, store.layout.index(), waste)
 
 
 def _require_unused(home: Path, entry: Descriptor) -> None:
     users = sorted(record.name for record in Registry(home) if record.image == entry.digest and record.exit is None)
     if users:
         raise InputError(
-            f"image {entry.digest} is used by instance {users[0]!r}", hint=f"`isoscope rm --force {users[0]}` first"
+            f"image {entry.digest} is used by instance {users[0]!r}", hint=f"remove it first: isoscope rm -f {users[0]}"
         )
 
 
-def _discard_unneeded(store: Store, images: list[Descriptor], bin_: Path) -> list[str]:
-    """Move to `bin_`, which goes, what none of the images needs. The store is locked."""
+def _discard_unneeded(store: Store, images: list[Descriptor], waste: Path) -> list[str]:
+    """Move to `waste`, which goes, what none of the images needs. The store is locked."""
     blobs, chains = set[str](), set[str]()
     for entry in images:
         try:
@@ -69,25 +69,25 @@ def _discard_unneeded(store: Store, images: list[Descriptor], bin_: Path) -> lis
             return [f"kept what may belong to a damaged image: {error.message}"]
         blobs.update((entry.digest, *(blob.digest for blob in manifest.blobs())))
     return [
-        *_discard("blob", store.layout.root / "blobs", (store.layout.blob(digest) for digest in blobs), bin_),
-        *_discard("layer", store.layers, (directory_of(store.layers, chain) for chain in chains), bin_),
+        *_discard("blob", store.layout.root / "blobs", (store.layout.blob(digest) for digest in blobs), waste),
+        *_discard("layer", store.layers, (directory_of(store.layers, chain) for chain in chains), waste),
     ]
 
 
-def _discard(kind: str, place: Path, needed: Iterable[Path], bin_: Path) -> list[str]:
+def _discard(kind: str, place: Path, needed: Iterable[Path], waste: Path) -> list[str]:
     keep = set(needed)
     lines = []
     for algorithm in ("sha256", "sha512"):
         for path in sorted((place / algorithm).glob("*")):
             if path not in keep:
-                _throw_away(path, bin_)
+                _throw_away(path, waste)
                 lines.append(f"removed {kind} {algorithm}:{path.name}")
     return lines
 
 
-def _throw_away(path: Path, bin_: Path) -> None:
+def _throw_away(path: Path, waste: Path) -> None:
     """Remove in one step, so that nobody ever sees half a layer."""
     if path.is_dir() and not path.is_symlink():
-        path.rename(bin_ / path.name)
+        path.rename(waste / path.name)
     else:
         path.unlink()
