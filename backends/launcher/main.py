@@ -30,8 +30,8 @@ def main(fd: str, directory: str, *modules: str) -> None:
 
     for name in modules:
         import_module(name)
-    # Python ignores these, and what is ignored stays ignored across exec.
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+    # Python ignores some, a shell others in what it runs in the background, and what is ignored stays so across exec.
+    for number in set(_signal.valid_signals()) - {_signal.SIGKILL, _signal.SIGSTOP}:
         _signal.signal(number, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
     # A collection in the child would touch, and so copy, every page.

@@ -130,7 +130,7 @@ class AttachTree(Step):
         tree = scene.trees.pop(self.name)
         is_directory = os.fstat(tree).st_mode & 0o170000 == 0o040000
         make_target(self.target, directory=is_directory)
-        syscalls.move_mount(tree, self.target)
+        syscalls.move_mount(tree, self.target, flags=linux.MOVE_MOUNT_T_SYMLINKS)
         os.close(tree)
 
 
