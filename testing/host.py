@@ -29,6 +29,8 @@ _INSTANCE = re.compile(r"isoscope-([0-9a-f]{12})", re.ASCII)
 #: Folders of a state directory that are kept on purpose, from one instance to the next.
 KEPT = frozenset({"images", "layers", "cache"})
 
+_NAMED_NAMESPACES = "/run/netns"  # of ip-netns(8), which mounts each there
+
 #: Folders of a state directory that the registry makes and leaves standing.
 _FRAME = frozenset({"instances", "names"})
 
@@ -56,7 +58,7 @@ class HostSnapshot:
         return cls(
             processes=frozenset(_processes(mine)),
             mounts=frozenset(_mounts(mine)),
-            namespaces=frozenset(_named("/run/netns", mine)),
+            namespaces=frozenset(_named(_NAMED_NAMESPACES, mine)),
             links=frozenset(name for _, name in socket.if_nameindex() if mine.link(name)),
             cgroups=frozenset(_cgroups(mine)),
             tables=frozenset(name for name in _tables() if mine.table(name)),
@@ -189,8 +191,17 @@ def _reason(process: str, mine: _Mine, mounts_seen: dict[str, bool]) -> str | No
         return "its directory"
     mounts = os.readlink(f"{process}/ns/mnt")
     if mounts not in mounts_seen:
-        mounts_seen[mounts] = mine.text(_read(f"{process}/mountinfo"))
-    return "its mounts" if mounts_seen[mounts] else None
+        lines = _read(f"{process}/mountinfo").splitlines()
+        mounts_seen[mounts] = any(mine.text(line) for line in lines if _is_root(line))
+    return "its root" if mounts_seen[mounts] else None
+
+
+def _is_root(line: bytes) -> bool:
+    """Whether a line of proc_pid_mountinfo(5) is about "/".
+
+    The others say little about whose a process is: a new namespace begins with a copy of everybody's mounts.
+    """
+    return line.split(b" ", 5)[4] == b"/"
 
 
 def _ancestors() -> set[int]:
@@ -213,7 +224,8 @@ def _mounts(mine: _Mine) -> Iterator[str]:
     for line in _read("/proc/self/mountinfo").splitlines():
         if mine.text(line):
             _, _, _, root, point, *_ = line.split()
-            yield os.fsdecode(point if root == b"/" else point + b" of " + root)
+            if not point.startswith(_NAMED_NAMESPACES.encode()):
+                yield os.fsdecode(point if root == b"/" else point + b" of " + root)
 
 
 def _named(directory: str, mine: _Mine) -> Iterator[str]:
