@@ -63,18 +63,22 @@ def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -
 def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> float | None:
     """Two-sided p-value of a permutation test that swaps the two values within blocks; None for fewer than 2 blocks.
 
-    The statistic is the mean log ratio, or the mean difference when a value is not positive. All 2**n swaps are made
-    when that is not more than 9,999, else as many random ones.
+    The statistic is what the interval is of: the (log) ratio of the medians, or their difference when a value is not
+    positive. All 2**n swaps are made when that is not more than 9,999, else as many random ones.
     """
     from scipy.stats import permutation_test
 
     if len(blocks) < 2:
         return None
-    if min(blocks.min(), baseline.min()) > 0:
-        blocks, baseline = np.log(blocks), np.log(baseline)
+    ratios = min(blocks.min(), baseline.min()) > 0
+
+    def statistic(ours: Floats, theirs: Floats, axis: int) -> Floats:
+        medians = np.median(ours, axis=axis), np.median(theirs, axis=axis)
+        return np.asarray(np.log(medians[0] / medians[1]) if ratios else medians[0] - medians[1])
+
     result = permutation_test(
-        (blocks - baseline,),
-        lambda differences, axis: np.mean(differences, axis=axis),
+        (blocks, baseline),
+        statistic,
         permutation_type="samples",
         n_resamples=_resamples(len(blocks)),
         batch=max(1, _BATCH // len(blocks)),

@@ -80,4 +80,4 @@ def _told(name: str, value: str, hosts: frozenset[str]) -> str:
 def _words(texts: list[str]) -> str:
     """The distinct texts, or how many there are."""
     texts = list(dict.fromkeys(texts))
-    return ", ".join(texts) if len(texts) <= 3 else f"{texts[0]}, and {len(texts) - 1} others"
+    return ", ".join(texts) if len(texts) <= 3 else f"{len(texts)} different ones"
