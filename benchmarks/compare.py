@@ -11,6 +11,7 @@ from isoscope.benchmarks.agree import agree, agreed, benchmarks_of
 from isoscope.benchmarks.files import read_json, write_json
 from isoscope.benchmarks.harness import Harness, Progress
 from isoscope.benchmarks.interrupts import Interrupted, Interrupts
+from isoscope.benchmarks.plan import remaining
 from isoscope.benchmarks.run import ENVIRONMENT, MANIFEST, Run
 from isoscope.benchmarks.terms import Terms
 from isoscope.benchmarks.trials import Row, TrialsFile
@@ -64,11 +65,11 @@ def _measure(
     """Make the trials that are left. Returns what stopped them, if anything did."""
     made = {row["trial"] for row in done}
     cells = terms.cells()
-    left = [cell for cell in cells if cell.trial not in made]
+    left = remaining(cells, made)
     host = _Environment(lab, directory)
     for sentence in host.begin():
         progress({"event": "note", "text": sentence})
-    progress({"event": "begin", "trials": len(cells), "made": len(made), "directory": str(directory)})
+    progress({"event": "begin", "trials": len(left) + len(made), "made": len(made), "directory": str(directory)})
     benchmarks = benchmarks_of(lab, [subject.benchmark for subject in terms.subjects])
     stopped = None
     with Interrupts() as interrupts:

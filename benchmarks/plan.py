@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 #: Blocks before the measured ones that fill caches; their values are kept apart.
@@ -40,3 +40,18 @@ def plan(variants: Mapping[str, Sequence[str]], *, seed: int, blocks: int) -> li
             for variant in shuffled(names, seed=seed, benchmark=benchmark, block=block):
                 cells.append(Cell(len(cells), block, block < WARMUP_BLOCKS, benchmark, variant))
     return cells
+
+
+def remaining(cells: Sequence[Cell], made: Collection[int]) -> list[Cell]:
+    """What a run that goes on still has to do, when the trials of these numbers were made.
+
+    A new process is cold again: what it is going to measure it warms up first, in trials numbered behind all others.
+    """
+    left = [cell for cell in cells if cell.trial not in made]
+    if not made:
+        return left
+    cold = {(cell.benchmark, cell.variant) for cell in left if not cell.warmup}
+    cold -= {(cell.benchmark, cell.variant) for cell in left if cell.warmup}
+    again = [cell for cell in cells if cell.warmup and (cell.benchmark, cell.variant) in cold]
+    behind = max(len(cells), *(number + 1 for number in made))
+    return [replace(cell, trial=behind + place) for place, cell in enumerate(again)] + left

@@ -259,7 +259,12 @@ def test_a_signal_stops_and_keeps_what_is_done(compare: Compare, tmp_path: Path,
     assert (run.directory / "report.html").exists()
     again = compare(directory=run.directory, resume=True)
     assert again.complete
-    assert list(again.trials.drop_duplicates("trial")["trial"]) == list(range(24))
+    made = again.trials.drop_duplicates("trial")
+    assert list(made["trial"]) == [*range(11), *range(24, 28), *range(11, 24)]  # the new process was cold
+    assert list(made["order"]) == list(range(28))
+    assert set(made["variant"][11:15]) == {"process", "container", "vm", "null"}
+    assert list(made["warmup"]) == [True] * 4 + [False] * 7 + [True] * 4 + [False] * 13
+    assert again.results.blocks_made == 5
     assert len(again.environment["earlier"]) == 1
 
 

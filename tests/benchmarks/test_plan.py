@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from isoscope.benchmarks.plan import WARMUP_BLOCKS, plan, shuffled
+from isoscope.benchmarks.plan import WARMUP_BLOCKS, plan, remaining, shuffled
 
 VARIANTS = ["process", "container", "vm", "null"]
 
@@ -40,3 +41,12 @@ def test_every_variant_comes_first_and_last_about_equally_often() -> None:
     for place in (0, 3):
         counts = Counter(order[place] for order in orders)
         assert all(900 < counts[variant] < 1100 for variant in VARIANTS)
+
+
+def test_what_is_left_is_warmed_up_again_where_it_is_cold() -> None:
+    cells = plan({"startup": ["a", "b"]}, seed=1, blocks=2)
+    assert remaining(cells, set()) == cells
+    assert remaining(cells, set(range(6))) == []
+    assert remaining(cells, {0}) == [replace(cells[0], trial=6), *cells[1:]]
+    last = remaining(cells, {0, 1, 2, 3, 4, 6})  # it has been resumed before
+    assert last == [replace(warm, trial=7) for warm in cells[:2] if warm.variant == cells[5].variant] + cells[5:]
