@@ -9,8 +9,9 @@ from time import monotonic_ns
 #: What the init says first; see images/guest/init/console.c.
 _INIT_SIGN = b"isoscope-init:"
 
-_TAIL_BYTES = 4096
+_TAIL_BYTES = 1 << 14
 _TAIL_LINES = 12
+_PANIC = "Kernel panic"
 _LARGEST_LOG = 1 << 20  #: bytes: a guest can write to its console for ever, a disk cannot take that
 
 
@@ -41,7 +42,16 @@ class Console:
         """The last lines, fit to be printed, or a word on why there are none."""
         text = self._tail.decode("utf-8", "replace").replace("\r", "")
         lines = ["".join(c for c in line if c.isprintable()) for line in text.splitlines()]
+        for number, line in enumerate(lines):
+            if _PANIC in line:  # what led there tells more than the registers that come after
+                lines = lines[max(0, number - _TAIL_LINES // 2) :][:_TAIL_LINES]
+                break
         return "\n".join(lines[-_TAIL_LINES:]) or "(nothing)"
+
+    @property
+    def panicked(self) -> bool:
+        """Whether the guest's kernel said that it gave up."""
+        return _PANIC.encode() in self._tail
 
     def close(self) -> None:
         """Close the file. Idempotent."""

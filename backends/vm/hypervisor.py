@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import atexit
-import ctypes
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from isoscope.backends.vm import events, roots
 from isoscope.backends.vm.faults import libvirt_errors
-from isoscope.core.errors import BackendUnavailable, InstanceFailed
+from isoscope.core.errors import BackendUnavailable
 from isoscope.core.instance import Stats
 
 EMULATOR = "qemu-system-x86_64"
 _MACHINE = "q35"
-_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37  # prctl(2)
-
-#: Seconds within which libvirt notices that a QEMU has ended.
-_PATIENCE = 10
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Hypervisor:
@@ -34,17 +25,8 @@ class Hypervisor:
     def __init__(self, uri: str, root: Path | None) -> None:
         self.uri = uri
         self.root = root  #: of the embedded driver; None for a daemon
-        self._changed = threading.Condition()
-        self._running: set[str] = set()
         with libvirt_errors(f"cannot open {uri}", error=BackendUnavailable, hint=_opening_hint(root)):
-            self._connection, self._watch = self._open()
-
-    def _open(self) -> tuple[Any, int]:
-        import libvirt
-
-        connection = libvirt.open(self.uri)
-        watch = connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._saw, None)
-        return connection, watch
+            self._connection = _open(self.uri)
 
     def machine(self, accelerator: str) -> str:
         """The versioned name of the machine type, such as `pc-q35-7.2`.
@@ -66,20 +48,13 @@ class Hypervisor:
                 "qemu": _version(self._connection.getVersion()),
             }
 
-    def start(self, name: str, xml: str) -> Any:
+    def start(self, xml: str) -> Any:
         """Start a transient domain. With a daemon, it ends when this process does. Raises InstanceFailed."""
         import libvirt
 
-        with self._changed:
-            self._running.add(name)
-        try:
-            with _adopting(), libvirt_errors("libvirt cannot start the virtual machine"):
-                flags = 0 if self.root else libvirt.VIR_DOMAIN_START_AUTODESTROY  # the embedded driver does not know it
-                return self._connection.createXML(xml, flags)
-        except InstanceFailed:
-            with self._changed:
-                self._running.discard(name)
-            raise
+        flags = 0 if self.root else libvirt.VIR_DOMAIN_START_AUTODESTROY  # the embedded driver does not know it
+        with libvirt_errors("libvirt cannot start the virtual machine"):
+            return self._connection.createXML(xml, flags)
 
     def destroy(self, name: str) -> None:
         """End a domain through libvirt. What has gone already is no error."""
@@ -98,25 +73,10 @@ class Hypervisor:
             resident = domain.memoryStats().get("rss")
             return Stats(cpu_ns=domain.info()[4], memory=resident and resident * 1024)
 
-    def settle(self) -> None:
-        """Wait until libvirt has put away what it keeps of the domains that have ended."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._running, _PATIENCE)
-            self._running.clear()
-
     def close(self) -> None:
         """Close the connection."""
         with libvirt_errors("libvirt cannot close its connection"):
-            self._connection.domainEventDeregisterAny(self._watch)
             self._connection.close()
-
-    def _saw(self, _connection: Any, domain: Any, event: int, _detail: int, _data: Any) -> None:
-        import libvirt
-
-        if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
-            with self._changed:
-                self._running.discard(domain.name())
-                self._changed.notify_all()
 
 
 class _Embedded:
@@ -149,8 +109,6 @@ class _Embedded:
         with self._lock:
             self._users -= 1
             if self._users == 0:
-                assert self._hypervisor is not None
-                self._hypervisor.settle()
                 self._remove_files()
 
     def _make_files(self, cache: Path) -> None:
@@ -218,19 +176,10 @@ def _capability_cache(home: Path) -> Path:
     return cache
 
 
-@contextmanager
-def _adopting() -> Iterator[None]:
-    """QEMU, which libvirt turns into a daemon, becomes our child instead of process 1's.
+def _open(uri: str) -> Any:
+    import libvirt
 
-    libvirt takes a VM for gone when the last trace of its process is; where process 1 is slow to reap, so is it.
-    """
-    before = ctypes.c_int()
-    _libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, before.value, 0, 0, 0)
+    return libvirt.open(uri)
 
 
 def _version(number: int) -> str:

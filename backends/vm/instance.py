@@ -90,7 +90,7 @@ class VmInstance(Instance):
         overlay.copy(self._site.template, self._files.disk)
         self._listen()
         machine = self._site.machine(self.launch, self._files, lease)
-        self._domain = self._hypervisor.start(self.record.mark, domain_xml(machine))
+        self._domain = self._hypervisor.start(domain_xml(machine))
         if pid_file is not None:
             self._process = find(pid_file, self.record.mark)
         self._instruct(lease, deadline)
@@ -183,7 +183,7 @@ class VmInstance(Instance):
 
     def _what_happened(self) -> str:
         assert self._console is not None
-        return "stopped: its kernel panicked" if "Kernel panic" in self._console.tail() else "ended before its workload"
+        return "stopped: its kernel panicked" if self._console.panicked else "ended before its workload"
 
     # The other verbs
 

@@ -23,17 +23,9 @@ class QemuProcess:
         """End it, and wait until it has ended. Idempotent."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        self.wait()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for its end; False when it has not come after `timeout` seconds."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
-        if not poll.poll(None if timeout is None else timeout * 1000):
-            return False
-        with suppress(ChildProcessError):  # it is our child unless it was started by a daemon, or by an owner now dead
-            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
-        return True
+        poll.poll()
 
     def stats(self) -> Stats:
         """CPU time and memory of the whole process: the guest, its devices and the VMM itself."""
@@ -44,6 +36,8 @@ class QemuProcess:
         except OSError:
             return Stats()
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        if "VmRSS" not in fields:  # it is ending
+            return Stats(cpu_ns=cpu_ns)
         resident, peak = (int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
         return Stats(cpu_ns=cpu_ns, memory=resident, memory_peak=peak)
 

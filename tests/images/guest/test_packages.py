@@ -9,8 +9,10 @@ from isoscope.core.errors import HostError
 from isoscope.images.guest import packages
 
 SHOWN = {
-    "linux-image-cloud-amd64": "Package: linux-image-cloud-amd64\nVersion: 6.1.9-1\nDepends: linux-image-6.1.0-9-cloud-amd64 (= 6.1.9-1)\n",
-    "linux-image-6.1.0-9-cloud-amd64": "Package: linux-image-6.1.0-9-cloud-amd64\nVersion: 6.1.9-1\nDescription: x\n Version: no\n",
+    "linux-image-cloud-amd64": "Package: linux-image-cloud-amd64\nVersion: 6.1.9-1\n"
+    "Depends: linux-image-6.1.0-9-cloud-amd64 (= 6.1.9-1)\n",
+    "linux-image-6.1.0-9-cloud-amd64": "Package: linux-image-6.1.0-9-cloud-amd64\nVersion: 6.1.9-1\n"
+    "Description: x\n Version: no\n",
     "linux-image-virtual": "Package: linux-image-virtual\nVersion: 6.8.0-31.31\n"
     "Depends: linux-image-6.8.0-31-generic (= 6.8.0-31.31), linux-firmware\n",
     "linux-image-6.8.0-31-generic": "Package: linux-image-6.8.0-31-generic\nVersion: 6.8.0-31.31\n",

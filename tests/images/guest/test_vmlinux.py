@@ -44,7 +44,9 @@ def test_no_setup_sectors_mean_four():
     assert extract(bzimage(gzip.compress(KERNEL), setup_sects=0)) == KERNEL
 
 
-@pytest.mark.parametrize("image", [b"", b"MZ" + bytes(5000), bzimage(b"LZO?" + bytes(50))], ids=["empty", "other", "lzo"])
+@pytest.mark.parametrize(
+    "image", [b"", b"MZ" + bytes(5000), bzimage(b"LZO?" + bytes(50))], ids=["empty", "other", "lzo"]
+)
 def test_what_is_no_kernel_of_a_known_form_is_refused(image):
     with pytest.raises(HostError) as raised:
         extract(image)
@@ -55,7 +57,9 @@ def elf_with_note(owner: bytes, kind: int) -> bytes:
     first = struct.pack("<III", 5, 3, 1) + b"Abcd\0\0\0\0" + b"xyz\0"  # to be skipped, padding and all
     note = first + struct.pack("<III", 4, 8, kind) + owner + bytes(8)
     header = b"\x7fELF\x02".ljust(32, b"\0") + struct.pack("<Q", 64) + bytes(14) + struct.pack("<HH", 56, 2)
-    table = struct.pack("<IIQQQQQQ", 1, 0, 0, 0, 0, 0, 0, 0) + struct.pack("<IIQQQQQQ", 4, 0, 300, 0, 0, len(note), 0, 0)
+    table = struct.pack("<IIQQQQQQ", 1, 0, 0, 0, 0, 0, 0, 0) + struct.pack(
+        "<IIQQQQQQ", 4, 0, 300, 0, 0, len(note), 0, 0
+    )
     return (header.ljust(64, b"\0") + table).ljust(300, b"\0") + note
 
 

@@ -1,0 +1,82 @@
+"""The domain's XML and the kernel's command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from isoscope.backends.network import Lease
+from isoscope.backends.vm.domain import Machine, command_line, domain_xml
+from isoscope.core.errors import InputError
+from lxml import etree
+
+LEASE = Lease("isoscope-br", "isoscope-1", "02:00:00:00:00:01", "10.1.0.2", 24, "10.1.0.1", 1400, (), ())
+MACHINE = Machine(
+    name="isoscope-0123456789ab",
+    accelerator="tcg",
+    type="pc-q35-7.2",
+    emulator="/usr/bin/qemu-system-x86_64",
+    vcpus=1,
+    memory=256 << 20,
+    kernel=Path("/k"),
+    initrd=Path("/i"),
+    pvh=True,
+    disk=Path("/d"),
+    base=Path("/b"),
+    console=Path("/s"),
+    control=Path("/c"),
+    lease=None,
+)
+
+
+def parsed(machine: Machine) -> etree._Element:
+    return etree.fromstring(domain_xml(machine).encode())
+
+
+def test_tcg_is_never_called_kvm():
+    tcg, kvm = parsed(MACHINE), parsed(replace(MACHINE, accelerator="kvm"))
+    assert (tcg.get("type"), tcg.find("cpu").get("mode")) == ("qemu", "maximum")
+    assert (kvm.get("type"), kvm.find("cpu").get("mode")) == ("kvm", "host-passthrough")
+
+
+def test_without_a_network_there_is_no_device_for_one():
+    assert parsed(MACHINE).findall(".//interface") == []
+    [interface] = parsed(replace(MACHINE, lease=LEASE)).findall(".//interface")
+    assert interface.find("source").get("bridge") == LEASE.bridge
+    assert interface.find("target").get("dev") == LEASE.interface
+    assert interface.find("mac").get("address") == LEASE.mac
+
+
+@pytest.mark.parametrize(
+    "path", ["/x'/><disk type='file'/><!--", '/"&amp;"', "/]]>", "/<source file='/etc/shadow'/>"], ids=range(4)
+)
+def test_a_path_stays_a_path_whatever_it_holds(path):
+    plain, odd = parsed(MACHINE), parsed(replace(MACHINE, disk=Path(path), kernel=Path(path)))
+    assert odd.find("devices/disk/source").get("file") == str(Path(path))
+    assert odd.findtext("os/kernel") == str(Path(path))
+    assert [e.tag for e in odd.iter()] == [e.tag for e in plain.iter()]
+
+
+@pytest.mark.parametrize("path", ["/bell\x07", "/surrogate\udcff"], ids=["control", "surrogate"])
+def test_a_path_that_xml_cannot_hold_is_refused(path):
+    with pytest.raises(InputError) as raised:
+        domain_xml(replace(MACHINE, disk=Path(path)))
+    assert "ISOSCOPE_HOME" in raised.value.hint
+
+
+def test_the_shared_base_is_nobodys_to_take_over():
+    source = parsed(MACHINE).find("devices/disk/backingStore/source")
+    assert source.get("file") == "/b"
+    assert source.find("seclabel").get("relabel") == "no"
+
+
+def test_the_level_is_lowered_after_the_early_console_has_spoken():
+    words = command_line(MACHINE).split()
+    assert words.index("loglevel=6") < words.index("earlyprintk=ttyS0") < words.index("quiet")
+
+
+def test_shortcuts_of_emulation_are_for_emulation_alone():
+    assert "nolapic_timer" in command_line(MACHINE).split()
+    assert "nolapic_timer" not in command_line(replace(MACHINE, vcpus=2)).split()
+    assert "tsc=reliable" not in command_line(replace(MACHINE, accelerator="kvm")).split()
