@@ -8,14 +8,13 @@ import signal
 from functools import cached_property, partial
 from typing import ClassVar
 
-from isoscope.backends.container import plan, profile
+from isoscope.backends.container import plan, profile, storage
 from isoscope.backends.container.idmaps import IdMaps
 from isoscope.backends.container.instance import ContainerInstance
 from isoscope.backends.container.plan import Connect, Terms
 from isoscope.backends.container.probe import lacks, marked_processes
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher
-from isoscope.backends.launcher.instance import discard
 from isoscope.backends.network import BridgeNetwork
 from isoscope.core.backend import Backend, Context, Lack, Step
 from isoscope.core.capabilities import Capabilities
@@ -99,17 +98,7 @@ class ContainerBackend(Backend):
             lease = self._network.lease(record)
             (record.directory / "resolv.conf").write_text(lease.resolv_conf())
             connect, release = partial(self._network.connect, lease), partial(self._network.release, record)
-        upper = plan.upper(launch)
-        try:
-            plan.work(launch).mkdir()
-            upper.mkdir()
-            # The upper layer's own directory is what "/" looks like inside.
-            top = launch.rootfs.layers[-1].stat()
-            upper.chmod(top.st_mode & 0o7777)
-            if self._maps is None:
-                os.chown(upper, top.st_uid, top.st_gid)
-        except OSError as error:
-            raise HostError(f"cannot prepare {record.directory}: {error.strerror}", hint="free some space") from error
+        storage.make(launch, self._maps)
         return ContainerInstance(launch, self._launcher, self._terms(launch, connect), release)
 
     def _terms(self, launch: Launch, connect: Connect | None) -> Terms:
@@ -136,8 +125,7 @@ class ContainerBackend(Backend):
             os.close(pidfd)
         cgroup.end()
         self._network.release(record)
-        for name in ("work/work", "work", "upper"):
-            discard(str(record.directory / name))
+        storage.remove(record.directory, self._maps, self._launcher)
 
     def sweep(self, live: list[Record]) -> list[str]:
         return self._tree.sweep(live) + self._network.sweep(live)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from isoscope.backends.container import plan
+from isoscope.backends.container import plan, storage
 from isoscope.backends.container.plan import PHASES, Terms
 from isoscope.backends.launcher.client import Launcher, Phases, Started
-from isoscope.backends.launcher.instance import LaunchedInstance, discard
+from isoscope.backends.launcher.instance import LaunchedInstance
 from isoscope.backends.launcher.plan import Command
 from isoscope.backends.launcher.process import Clone
 from isoscope.core.launch import Launch
@@ -44,6 +44,4 @@ class ContainerInstance(LaunchedInstance):
         self._cgroup.remove()
         if self._release_network is not None:
             self._release_network()
-        for path in (plan.work(self.launch), plan.upper(self.launch)):
-            discard(str(path / "work") if path.name == "work" else str(path))
-            discard(str(path))
+        storage.remove(self.record.directory, self._terms.maps, self._launcher)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from isoscope.backends.container import storage
 from isoscope.backends.container.caps import DropBoundingSet, DropCapabilities
 from isoscope.backends.container.devices import OpenDevices, ShowDevices
 from isoscope.backends.container.idmaps import IdMaps
@@ -25,9 +25,9 @@ from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Phases
 from isoscope.backends.launcher.mounts import (
     AttachTree,
-    DetachOldRoot,
     MakePrivate,
     MountFilesystem,
+    NewTree,
     OpenTree,
     Overlay,
     PivotRoot,
@@ -53,8 +53,9 @@ Connect = Callable[[int], None]
 
 PHASES = ("cgroup", "network", "clone", "rootfs", "exec", "ready")
 
-_RO_SAFE = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+# As flags of mount(2) and as attributes of fsmount(2) these are the same bits.
 _SAFE = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+_RO_SAFE = _SAFE | linux.MS_RDONLY
 _TTY_GROUP = 5  # group `tty` in every distribution, and what the OCI runtime specification's example has
 
 
@@ -101,16 +102,6 @@ def execution(launch: Launch, terms: Terms, command: Command) -> tuple[Clone, Ph
     return Clone((), terms.cgroup.unified is not None), [("exec", [*enter, *run])]
 
 
-def upper(launch: Launch) -> Path:
-    """The container's own layer."""
-    return launch.record.directory / "upper"
-
-
-def work(launch: Launch) -> Path:
-    """What overlayfs needs beside it."""
-    return launch.record.directory / "work"
-
-
 def _network(terms: Terms) -> list[Step]:
     if terms.connect is None:
         return []
@@ -136,27 +127,26 @@ def _rootfs(launch: Launch, terms: Terms) -> list[Step]:
     overlay = Overlay(
         source=launch.record.mark,
         layers=tuple(str(layer) for layer in launch.rootfs.layers),
-        upper=str(upper(launch)),
-        work=str(work(launch)),
+        upper=str(storage.upper(launch.record.directory)),
+        work=str(storage.work(launch.record.directory)),
         target=root,
         options="" if terms.maps is None else "userxattr",  # trusted.* is out of reach in a user namespace
     )
-    steps: list[Step] = [MakePrivate(), OpenDevices(), *taken, overlay, PivotRoot(root)]
-    steps += [MountFilesystem("proc", "/proc", _SAFE), *_sysfs(launch, terms)]
+    steps: list[Step] = [MakePrivate(), OpenDevices(), NewTree("proc", "/proc", _SAFE), _sysfs(launch, terms), *taken]
+    steps += [overlay, PivotRoot(root), AttachTree("/proc", follow=False), AttachTree("/sys", follow=False)]
+    if terms.cgroup.unified_controllers:
+        steps.append(MountFilesystem("cgroup2", "/sys/fs/cgroup", _RO_SAFE))
     steps += _dev(terms)
     steps += [MaskPaths(), ReadOnlyPaths(), *attached]
     if launch.workload.network is Network.NONE:
         steps.append(LoopbackUp())
-    return [*steps, Hostname(launch.record.name), DetachOldRoot()]
+    return [*steps, Hostname(launch.record.name)]
 
 
-def _sysfs(launch: Launch, terms: Terms) -> list[Step]:
+def _sysfs(launch: Launch, terms: Terms) -> Step:
     if launch.workload.network is Network.HOST and terms.maps is not None:
-        return [AttachTree("/sys", "/sys")]  # the kernel shows sysfs only to the owner of the network namespace
-    steps: list[Step] = [MountFilesystem("sysfs", "/sys", _RO_SAFE)]
-    if terms.cgroup.unified_controllers:
-        steps.append(MountFilesystem("cgroup2", "/sys/fs/cgroup", _RO_SAFE))
-    return steps
+        return OpenTree("/sys", "/sys", _RO_SAFE)  # the kernel makes one only for who owns the network namespace
+    return NewTree("sysfs", "/sys", _RO_SAFE)
 
 
 def _dev(terms: Terms) -> list[Step]:
@@ -184,8 +174,8 @@ def _trees(launch: Launch) -> tuple[list[Step], list[Step]]:
     for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts)):
         attributes = linux.MOUNT_ATTR_NODEV | (linux.MOUNT_ATTR_RDONLY if mount.read_only else 0)
         wanted.append((str(mount.source), str(mount.target), attributes))
-    taken = [OpenTree(target, source, attributes) for source, target, attributes in wanted]
-    return list(taken), [AttachTree(target, target) for _, target, _ in wanted]
+    taken = [OpenTree(source, target, attributes) for source, target, attributes in wanted]
+    return list(taken), [AttachTree(target) for _, target, _ in wanted]
 
 
 def _execute(launch: Launch, terms: Terms, command: Command, *, console: bool) -> list[Step]:

@@ -10,7 +10,7 @@ from isoscope.backends.container.idmaps import IdMaps
 from isoscope.backends.container.namespaces import NewCgroupNamespace
 from isoscope.backends.launcher import linux
 from isoscope.backends.launcher.client import Launcher
-from isoscope.backends.launcher.mounts import MakePrivate, MountFilesystem, OpenTree
+from isoscope.backends.launcher.mounts import MakePrivate, MountFilesystem, NewTree, OpenTree
 from isoscope.backends.launcher.process import Clone, Finish
 from isoscope.core.backend import Lack
 from isoscope.core.errors import IsoscopeError
@@ -28,9 +28,10 @@ def lacks(launcher: Launcher, maps: IdMaps | None) -> list[Lack]:
     steps += [
         NewCgroupNamespace(),
         MakePrivate(),
-        MountFilesystem("proc", "/proc", linux.MS_NOSUID),
+        NewTree("proc", "/proc", linux.MOUNT_ATTR_NOSUID),
+        NewTree("sysfs", "/sys", linux.MOUNT_ATTR_NOSUID),
+        OpenTree("/proc", "/proc", linux.MOUNT_ATTR_RDONLY),
         MountFilesystem("tmpfs", "/proc", linux.MS_NOSUID),
-        OpenTree("probe", "/proc", linux.MOUNT_ATTR_RDONLY),
         Finish(),
     ]
     try:

@@ -61,6 +61,11 @@ class Launcher:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
+    @property
+    def pid(self) -> int:
+        """The helper's pid, or 0 when none runs."""
+        return self._process.pid if self._process is not None else 0
+
     def spawn(self) -> None:
         """Start the helper unless it runs. Raises HostError."""
         with self._lock:

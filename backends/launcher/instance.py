@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import shutil
 import signal
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -220,23 +218,3 @@ def _relay(stdout: int | None, _stream: str, data: bytes, _at_ns: int) -> None:
             data = data[os.write(stdout, data) :]
         except BrokenPipeError:
             return
-
-
-def discard(path: str) -> None:
-    """Remove a directory with everything below it, be it readable or not. What has gone is no error."""
-    try:
-        os.rmdir(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        shutil.rmtree(path, onerror=_force)
-
-
-def _force(_function: Callable[..., object], path: str, _error: object) -> None:
-    """Overlayfs leaves a directory that nobody but root may look into; what else is in the way is passed over."""
-    with contextlib.suppress(OSError):
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path)

@@ -1,4 +1,6 @@
-"""Steps that mount. Targets are paths in the new root: before `PivotRoot` only `Overlay` and `OpenTree` may be used."""
+"""Steps that mount. Targets are paths in the new root: before `PivotRoot` only `Overlay`, `OpenTree` and `NewTree` may
+be used.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ import os
 
 from isoscope.backends.launcher import linux, syscalls
 from isoscope.backends.launcher.step import Scene, Step
+
+_S_IFMT, _S_IFDIR, _S_IFLNK = 0o170000, 0o040000, 0o120000  # inode(7)
 
 _ATTRIBUTES = {
     linux.MOUNT_ATTR_RDONLY: "ro",
@@ -44,6 +48,17 @@ def make_target(path: str, *, directory: bool) -> None:
     except FileNotFoundError:
         _make_parent(path)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+
+
+def is_directory(file: str | int) -> bool:
+    """Whether a path or descriptor is of a directory."""
+    return os.stat(file).st_mode & _S_IFMT == _S_IFDIR
+
+
+def refuse_link(path: str) -> None:
+    """Raise OSError when a path is a symbolic link."""
+    if os.lstat(path).st_mode & _S_IFMT == _S_IFLNK:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 def _make_parent(path: str) -> None:
@@ -101,59 +116,77 @@ class Overlay(Step):
 class OpenTree(Step):
     """Take a copy of a mount of the host, to be attached later under the new root."""
 
-    name: str
     source: str
+    target: str
     attributes: int = 0
-    recursive: bool = True
+    private: bool = False  #: whether to keep what happens to it here from the original; `MakePrivate` does it for all
 
     def describe(self) -> str:
-        return f"open_tree {self.source} ({'rbind' if self.recursive else 'bind'} {flags_text(self.attributes)})"
+        return f"open_tree {self.source} (rbind {flags_text(self.attributes)})"
 
     def execute(self, scene: Scene) -> None:
-        recursive = linux.AT_RECURSIVE if self.recursive else 0
-        tree = syscalls.open_tree(self.source, linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC | recursive)
-        scene.trees[self.name] = tree
-        if self.attributes:
-            syscalls.mount_setattr(tree, recursive, self.attributes)
+        flags = linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC | linux.AT_RECURSIVE
+        scene.trees[self.target] = tree = syscalls.open_tree(self.source, flags)
+        if self.attributes or self.private:
+            propagation = linux.MS_PRIVATE if self.private else 0
+            syscalls.mount_setattr(tree, linux.AT_RECURSIVE, self.attributes, propagation)
+
+
+class NewTree(Step):
+    """A new file system, to be attached later under the new root.
+
+    For proc and sysfs: in a user namespace the kernel makes them only while the host's own are still in sight.
+    """
+
+    fstype: str
+    target: str
+    attributes: int
+
+    def describe(self) -> str:
+        return f"fsopen {self.fstype}, fsmount {flags_text(self.attributes)}"
+
+    def execute(self, scene: Scene) -> None:
+        context = syscalls.fsopen(self.fstype, linux.FSOPEN_CLOEXEC)
+        try:
+            syscalls.fsconfig(context, linux.FSCONFIG_CMD_CREATE)
+            scene.trees[self.target] = syscalls.fsmount(context, linux.FSMOUNT_CLOEXEC, self.attributes)
+        finally:
+            os.close(context)
 
 
 class AttachTree(Step):
-    """Attach a mount that `OpenTree` took, making the mount point when it is missing."""
+    """Attach a mount that `OpenTree` or `NewTree` has made for a target, which is made when it is missing."""
 
-    name: str
     target: str
+    follow: bool = True  #: whether the target may be a symbolic link
 
     def describe(self) -> str:
-        return f"move_mount {self.name} to {self.target}"
+        return f"move_mount {self.target}"
 
     def execute(self, scene: Scene) -> None:
-        tree = scene.trees.pop(self.name)
-        is_directory = os.fstat(tree).st_mode & 0o170000 == 0o040000
-        make_target(self.target, directory=is_directory)
+        tree = scene.trees.pop(self.target)
+        make_target(self.target, directory=is_directory(tree))
+        if not self.follow:
+            refuse_link(self.target)
         syscalls.move_mount(tree, self.target, flags=linux.MOVE_MOUNT_T_SYMLINKS)
         os.close(tree)
 
 
 class PivotRoot(Step):
-    """Make a mount the root; the old root stays mounted, out of reach of paths, until `DetachOldRoot`."""
+    """Make a mount the root, and let go of the host's file systems.
+
+    At once: as long as the old root is stacked on the new one, a `..` at the top leads there, and any link in the image
+    may hold one.
+    """
 
     root: str
 
     def describe(self) -> str:
-        return f"chdir {self.root}, pivot_root . ."
+        return f"chdir {self.root}, pivot_root . ., umount2 the old root (MNT_DETACH)"
 
     def execute(self, scene: Scene) -> None:
         os.chdir(self.root)
         syscalls.pivot_root(".", ".")
-
-
-class DetachOldRoot(Step):
-    """Let go of the host's file systems."""
-
-    def describe(self) -> str:
-        return "umount2 the old root (MNT_DETACH)"
-
-    def execute(self, scene: Scene) -> None:
         syscalls.umount2(".", linux.MNT_DETACH)
         os.chdir("/")
 
@@ -172,19 +205,5 @@ class MountFilesystem(Step):
 
     def execute(self, scene: Scene) -> None:
         make_target(self.target, directory=True)
-        if os.lstat(self.target).st_mode & 0o170000 == 0o120000:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        refuse_link(self.target)
         syscalls.mount(self.fstype, self.target, self.fstype, self.flags, self.data)
-
-
-class SymbolicLink(Step):
-    """A symbolic link."""
-
-    text: str
-    path: str
-
-    def describe(self) -> str:
-        return f"symlink {self.path} -> {self.text}"
-
-    def execute(self, scene: Scene) -> None:
-        os.symlink(self.text, self.path)

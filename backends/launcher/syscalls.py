@@ -17,12 +17,12 @@ from isoscope.backends.launcher.linux import (
 )
 
 # The numbers are the same on every architecture that Linux has had them on, but for alpha.
-_NR_OPEN_TREE, _NR_MOVE_MOUNT, _NR_CLONE3, _NR_CLOSE_RANGE, _NR_OPENAT2, _NR_MOUNT_SETATTR = (
+_NR_FSOPEN, _NR_FSCONFIG, _NR_FSMOUNT = 430, 431, 432
+_NR_OPEN_TREE, _NR_MOVE_MOUNT, _NR_CLONE3, _NR_CLOSE_RANGE, _NR_MOUNT_SETATTR = (
     428,
     429,
     435,
     436,
-    437,
     442,
 )
 
@@ -47,12 +47,6 @@ class MountAttr(ctypes.Structure):
     """`struct mount_attr` of linux/mount.h."""
 
     _fields_ = tuple((name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd"))
-
-
-class OpenHow(ctypes.Structure):
-    """`struct open_how` of linux/openat2.h."""
-
-    _fields_ = tuple((name, ctypes.c_uint64) for name in ("flags", "mode", "resolve"))
 
 
 class CapabilityHeader(ctypes.Structure):
@@ -121,17 +115,26 @@ def move_mount(tree: int, target: str, dirfd: int = AT_FDCWD, flags: int = 0) ->
     _check(_libc.syscall(_NR_MOVE_MOUNT, tree, b"", dirfd, _path(target), ctypes.c_uint(flags)))
 
 
+def fsopen(fstype: str, flags: int) -> int:
+    """A descriptor in which a file system is configured; fsopen(2)."""
+    return _check(_libc.syscall(_NR_FSOPEN, _path(fstype), ctypes.c_uint(flags)))
+
+
+def fsconfig(fd: int, command: int) -> None:
+    """fsconfig(2), for commands that take neither key nor value."""
+    _check(_libc.syscall(_NR_FSCONFIG, fd, ctypes.c_uint(command), None, None, 0))
+
+
+def fsmount(fd: int, flags: int, attributes: int) -> int:
+    """A detached mount of a file system that has been created; fsmount(2)."""
+    return _check(_libc.syscall(_NR_FSMOUNT, fd, ctypes.c_uint(flags), ctypes.c_uint(attributes)))
+
+
 def mount_setattr(tree: int, flags: int, attr_set: int, propagation: int = 0) -> None:
     """Set attributes of a mount, or with AT_RECURSIVE of all below it, too; mount_setattr(2)."""
     attr = MountAttr(attr_set=attr_set, propagation=propagation)
     flags |= AT_EMPTY_PATH
     _check(_libc.syscall(_NR_MOUNT_SETATTR, tree, b"", ctypes.c_uint(flags), ctypes.byref(attr), ctypes.sizeof(attr)))
-
-
-def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
-    """openat2(2). O_CLOEXEC is added."""
-    how = OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=resolve)
-    return _check(_libc.syscall(_NR_OPENAT2, dirfd, _path(path), ctypes.byref(how), ctypes.sizeof(how)))
 
 
 def close_range(first: int, last: int, flags: int) -> None:

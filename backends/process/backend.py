@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher
-from isoscope.backends.launcher.instance import discard
-from isoscope.backends.launcher.step import Scene, Step
+from isoscope.backends.launcher.files import discard
+from isoscope.backends.launcher.process import Clone
+from isoscope.backends.launcher.step import Scene
 from isoscope.backends.process import rootfs
 from isoscope.backends.process.instance import ProcessInstance, plan
 from isoscope.core import backend
 from isoscope.core.backend import Backend, Context, Lack
 from isoscope.core.capabilities import Capabilities
-from isoscope.core.errors import HostError, InputError
+from isoscope.core.errors import HostError, InputError, InstanceFailed
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
@@ -43,7 +45,7 @@ class ProcessBackend(Backend):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._launcher = Launcher("isoscope.backends.launcher.process")
+        self._launcher = Launcher("isoscope.backends.launcher.process", "isoscope.backends.launcher.mounts")
 
     @cached_property
     def _tree(self) -> Tree:
@@ -70,9 +72,8 @@ class ProcessBackend(Backend):
         self._tree.prepare(cgroup)
         record.claim(cgroups=cgroup.directories, root=str(root))
         try:
-            for directory in (root, rootfs.upper(record), rootfs.work(record)):
-                directory.mkdir(parents=True)
-            self._carry_out([*cgroup.steps(), *rootfs.steps(launch, root)])
+            self._prepare(record, root, cgroup)
+            self._mount(launch, root)
             return ProcessInstance(launch, self._launcher, cgroup, str(root), self.reclaim)
         except BaseException:
             self.reclaim(record)
@@ -81,16 +82,23 @@ class ProcessBackend(Backend):
     def _cgroup(self, launch: Launch) -> Cgroup:
         return self._tree.cgroup(launch.record.mark, Resources())
 
-    def _carry_out(self, steps: list[Step]) -> None:
-        scene = Scene({})
-        for step in steps:
-            try:
-                step.execute(scene)
-            except OSError as error:
-                raise HostError(
-                    f"cannot prepare the process: {step.describe()[:200]}: {error.strerror}",
-                    hint="isoscope doctor says what this host lacks",
-                ) from error
+    def _prepare(self, record: Record, root: Path, cgroup: Cgroup) -> None:
+        try:
+            for directory in (root, rootfs.upper(record), rootfs.work(record)):
+                directory.mkdir(parents=True)
+            for step in cgroup.steps():
+                step.execute(Scene({}))
+        except OSError as error:
+            raise HostError(
+                f"cannot prepare {record.directory}: {error.strerror}", hint="free some space; see isoscope doctor"
+            ) from error
+
+    def _mount(self, launch: Launch, root: Path) -> None:
+        started = self._launcher.launch(Clone(), [("create", rootfs.steps(launch, root))], {}, command=("mount",))
+        ended = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
+        os.close(started.pidfd)
+        if ended is None or ended.si_status:
+            raise InstanceFailed("the process that mounts the tree was killed", hint="see whether memory is short")
 
     def reclaim(self, record: Record) -> None:
         Cgroup.recorded(record.resources.get("cgroups"), record.mark).end()
@@ -101,8 +109,14 @@ class ProcessBackend(Backend):
                 f"cannot unmount the tree of {record.name!r}: {error.strerror}",
                 hint="see findmnt, and unmount it by hand",
             ) from error
-        for name in ("work/work", "work", "upper"):
-            discard(str(record.directory / name))
+        try:
+            for name in ("work/work", "work", "upper"):
+                discard(str(record.directory / name))
+        except OSError as error:
+            raise HostError(
+                f"cannot remove {record.directory}: {error.strerror}",
+                hint="remove it by hand, after chattr -i where that helps",
+            ) from error
 
     def sweep(self, live: list[Record]) -> list[str]:
         self._clean()

@@ -11,69 +11,13 @@ import os
 from pathlib import Path
 
 from isoscope.backends.launcher import linux, syscalls
-from isoscope.backends.launcher.mounts import Overlay
-from isoscope.backends.launcher.step import Scene, Step
+from isoscope.backends.launcher.mounts import AttachTree, OpenTree, Overlay
+from isoscope.backends.launcher.process import ChangeRoot, Finish
+from isoscope.backends.launcher.step import Step
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 
 _HOSTS = ("/dev", "/proc", "/sys", "/etc/resolv.conf")
-_MS_PRIVATE = linux.MS_PRIVATE
-
-
-class BindInside(Step):
-    """Show a directory or file of the host below the root of a process that has no mount namespace of its own.
-
-    The target is looked up as if the root were "/" (openat2(2), RESOLVE_IN_ROOT): no link in the image leads out of it.
-    """
-
-    root: str
-    source: str
-    target: str
-    attributes: int = 0
-
-    def describe(self) -> str:
-        return f"open_tree {self.source}, move_mount to {self.root}{self.target}"
-
-    def execute(self, scene: Scene) -> None:
-        recursive = linux.AT_RECURSIVE
-        tree = syscalls.open_tree(self.source, linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC | recursive)
-        try:
-            # Private: what is unmounted here later must not go from the host, too.
-            syscalls.mount_setattr(tree, recursive, self.attributes, _MS_PRIVATE)
-            is_directory = os.path.isdir(self.source)
-            target = open_in_root(self.root, self.target, directory=is_directory)
-            try:
-                syscalls.move_mount(tree, "", target, linux.MOVE_MOUNT_T_EMPTY_PATH)
-            finally:
-                os.close(target)
-        finally:
-            os.close(tree)
-
-
-def open_in_root(root: str, path: str, *, directory: bool) -> int:
-    """A descriptor (O_PATH) of a mount point below `root`, made when it is missing. Raises OSError."""
-    top = os.open(root, linux.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        parts = [part for part in path.split("/") if part]
-        for depth in range(1, len(parts) + 1):
-            try:
-                os.close(syscalls.openat2(top, "/".join(parts[:depth]), linux.O_PATH, linux.RESOLVE_IN_ROOT))
-            except FileNotFoundError:
-                _make(top, parts[: depth - 1], parts[depth - 1], directory=directory or depth < len(parts))
-        return syscalls.openat2(top, "/".join(parts), linux.O_PATH, linux.RESOLVE_IN_ROOT)
-    finally:
-        os.close(top)
-
-
-def _make(top: int, parents: list[str], name: str, *, directory: bool) -> None:
-    parent = syscalls.openat2(top, "/".join(parents) or ".", linux.O_PATH | os.O_DIRECTORY, linux.RESOLVE_IN_ROOT)
-    try:
-        if directory:
-            os.mkdir(name, 0o755, dir_fd=parent)
-        else:
-            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent))
-    finally:
-        os.close(parent)
 
 
 def place(home: Path, record: Record) -> Path:
@@ -92,21 +36,24 @@ def work(record: Record) -> Path:
 
 
 def steps(launch: Launch, root: Path) -> list[Step]:
-    """What mounts the tree."""
-    made: list[Step] = [
-        Overlay(
-            source=launch.record.mark,
-            layers=tuple(str(layer) for layer in launch.rootfs.layers),
-            upper=str(upper(launch.record)),
-            work=str(work(launch.record)),
-            target=str(root),
-        ),
-        *(BindInside(str(root), path, path) for path in _HOSTS if os.path.exists(path)),
-    ]
-    for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts)):
-        attributes = linux.MOUNT_ATTR_RDONLY if mount.read_only else 0
-        made.append(BindInside(str(root), str(mount.source), str(mount.target), attributes))
-    return made
+    """What mounts the tree, in a child of its own.
+
+    That has changed its root before it looks up any mount point, so no link in the image leads out of the image.
+    """
+    overlay = Overlay(
+        source=launch.record.mark,
+        layers=tuple(str(layer) for layer in launch.rootfs.layers),
+        upper=str(upper(launch.record)),
+        work=str(work(launch.record)),
+        target=str(root),
+    )
+    wanted = [(path, path, 0) for path in _HOSTS if os.path.exists(path)]
+    wanted += (
+        (str(mount.source), str(mount.target), linux.MOUNT_ATTR_RDONLY if mount.read_only else 0)
+        for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts))
+    )
+    taken = [OpenTree(source, target, attributes, private=True) for source, target, attributes in wanted]
+    return [*taken, overlay, ChangeRoot(str(root)), *(AttachTree(target) for _, target, _ in wanted), Finish()]
 
 
 def unmount(root: Path) -> None:

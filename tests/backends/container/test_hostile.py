@@ -43,7 +43,7 @@ def test_a_link_at_the_target_of_a_volume_leads_nowhere_but_inside(box, target, 
     (box.layer / "relative").symlink_to("../../../../../.." + str(target))
     for name in ("absolute", "relative"):
         ran = box.sh(f"ls /{name} {target}", mounts=(Mount(volume, PurePosixPath(f"/{name}")),))
-        assert ran.out.split() == [f"/{name}:", "mine", f"{target}:", "mine"]
+        assert ran.out.split() == [f"/{name}:", "mine", f"{target}:", "mine"], ran
     assert os.listdir(target) == ["secret"]
 
 

@@ -1,0 +1,58 @@
+"""The container's own layer on disk: made before the start, removed after the end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from isoscope.backends.container.idmaps import IdMaps
+from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.files import RemoveTrees, discard
+from isoscope.backends.launcher.process import Clone, Finish
+from isoscope.core.errors import HostError
+from isoscope.core.launch import Launch
+
+
+def upper(directory: Path) -> Path:
+    """The upper directory of the overlay."""
+    return directory / "upper"
+
+
+def work(directory: Path) -> Path:
+    """What overlayfs needs beside it."""
+    return directory / "work"
+
+
+def make(launch: Launch, maps: IdMaps | None) -> None:
+    """Make both. Raises HostError."""
+    directory = launch.record.directory
+    try:
+        work(directory).mkdir()
+        upper(directory).mkdir()
+        # The upper layer's own directory is what "/" looks like inside.
+        top = launch.rootfs.layers[-1].stat()
+        upper(directory).chmod(top.st_mode & 0o7777)
+        if maps is None:
+            os.chown(upper(directory), top.st_uid, top.st_gid)
+    except OSError as error:
+        raise HostError(f"cannot prepare {directory}: {error.strerror}", hint="free some space") from error
+
+
+def remove(directory: Path, maps: IdMaps | None, launcher: Launcher) -> None:
+    """Remove both with all that is in them. Idempotent. Raises HostError."""
+    paths = (work(directory) / "work", work(directory), upper(directory))
+    if maps is not None and maps.many and any(os.path.lexists(path) for path in paths):
+        # Files of the container's other users are not ours to remove, but root's of the same user namespace.
+        steps = [maps.step(), RemoveTrees(tuple(str(path) for path in paths)), Finish()]
+        started = launcher.launch(
+            Clone(("CLONE_NEWUSER",)), [("remove", steps)], {}, command=("remove",), on_cloned=maps.write
+        )
+        os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
+        os.close(started.pidfd)
+    try:
+        for path in paths:
+            discard(str(path))
+    except OSError as error:
+        raise HostError(
+            f"cannot remove {directory}: {error.strerror}", hint="remove it by hand, after chattr -i where that helps"
+        ) from error
