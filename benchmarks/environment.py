@@ -17,7 +17,7 @@ from isoscope.core.registry import Record
 _BUSY = 0.2
 
 #: Seconds over which that share is taken; the load average would still hold the making of our own images.
-_LOOK = 0.3
+LOOK = 0.3
 
 #: Share of CPU time taken away by the hypervisor above which spans are likely to be stretched.
 _STOLEN = 0.01
@@ -132,7 +132,7 @@ def _cpu_ticks() -> dict[str, int]:
 def _busy() -> float:
     """The share of the CPUs that is in use while this process rests."""
     before = _cpu_ticks()
-    sleep(_LOOK)
+    sleep(LOOK)
     after = _cpu_ticks()
     total = after["total"] - before["total"]
     return 1 - (after["idle"] - before["idle"]) / total if total else 0.0

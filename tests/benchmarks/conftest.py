@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from isoscope.benchmarks import Run
+from isoscope.benchmarks import environment as look
 from isoscope.core import Lab
+from isoscope.core.host import Host
 
 #: Holds the plugin and its metadata, as an installed distribution would.
 PLUGIN = Path(__file__).parent / "plugin"
@@ -19,9 +21,17 @@ PLUGIN = Path(__file__).parent / "plugin"
 ENVIRONMENT = {"ISOSCOPE_PLUGINS": "core,null,benchmarks,fakelab", "PYTHONPATH": str(PLUGIN)}
 
 
+@pytest.fixture(scope="session")
+def host_facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What there is to know about this host, probed once: a run writes it down, and it stays the same."""
+    return Host(tmp_path_factory.mktemp("host")).as_dict()
+
+
 @pytest.fixture
-def fake_lab(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def fake_lab(home: Path, host_facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A lab whose backends process, container, vm and broken come from the plugin."""
+    monkeypatch.setattr(Host, "as_dict", lambda _: host_facts)
+    monkeypatch.setattr(look, "LOOK", 0.05)
     monkeypatch.syspath_prepend(str(PLUGIN))
     monkeypatch.setenv("ISOSCOPE_PLUGINS", ENVIRONMENT["ISOSCOPE_PLUGINS"])
     with Lab(home) as lab:

@@ -24,6 +24,12 @@ from .conftest import environment
 Compare = Callable[..., Run]
 
 
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all else here, and is tested with the report."""
+    monkeypatch.setattr(startup.Startup, "figures", lambda *_: [])
+
+
 def rows_of(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run.directory / "trials.jsonl").read_text().splitlines()]
 

@@ -43,8 +43,11 @@ def test_cpu_time_that_was_taken_away_is_told() -> None:
     assert environment.theft(None) == []
 
 
-def test_work_of_others_is_seen(fake_lab: Lab) -> None:
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinner:
+def test_work_of_others_is_seen(fake_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "LOOK", 0.5)
+    code = "print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as spinner:
+        spinner.stdout.readline()
         busy = environment.moment(fake_lab)["busy"]
         spinner.kill()
     assert busy > 0.8 / (os.cpu_count() or 1)
