@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from isoscope.benchmarks.environment import stolen
 from isoscope.core.units import format_size
 
 
@@ -27,12 +28,13 @@ def host_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
         "KSM": {"0": "off", "1": "on"}.get(memory["ksm"], memory["ksm"]),
         "distribution": _of(host, "distribution", "name"),
         "KVM": _of(host, "kvm", "status"),
-        "why": _of(host, "kvm", "reason"),
+        "KVM is that because": _of(host, "kvm", "reason"),
         "cgroups": _of(host, "cgroups", "layout"),
         "file system of the state directory": environment["home_filesystem"],
         **{f"{name}": text or "absent" for name, text in environment["versions"].items()},
         "load before": _load(before),
         "load after": _load(after),
+        "CPU time taken away by the hypervisor": _share(stolen(before, after) if before and after else None),
         "memory available before": _size(before.get("memory_available")),
         "memory available after": _size(after.get("memory_available")),
     }
@@ -57,6 +59,10 @@ def _mitigations(found: dict[str, str | None]) -> str:
 
 def _yes(value: bool | None) -> str | None:
     return {True: "yes", False: "no", None: None}[value]
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2%}"
 
 
 def _size(value: int | None) -> str | None:

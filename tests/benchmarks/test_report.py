@@ -181,7 +181,27 @@ def test_an_incomplete_run_says_so(compare: Compare) -> None:
     assert "stopped before its end" not in page(compare(directory=run.directory, resume=True))
 
 
-def test_outliers_and_notes_reach_the_reader(compare: Compare) -> None:
+def test_the_host_is_described_as_far_as_it_bears_on_the_figures(compare: Compare) -> None:
+    run = compare()
+    path = run.directory / "environment.json"
+    data = json.loads(path.read_text())
+    data["before"]["cpu_ticks"] = {"total": 1000, "idle": 0, "steal": 0}
+    data["after"]["cpu_ticks"] = {"total": 3000, "idle": 0, "steal": 50}
+    data["cpu"]["governor"] = ["performance", "powersave"]
+    data["cpu"]["turbo"] = None
+    path.write_text(json.dumps(data))
+    html.write(run.directory)
+    text = re.sub(r"\s+", " ", " ".join(Outline(page(run)).words))
+    assert "CPU time taken away by the hypervisor 2.50%" in text
+    assert "frequency governor performance, powersave" in text
+    assert "turbo not exposed" in text
+    assert data["host"]["cpu"]["model"] in text
+    path.unlink()
+    html.write(run.directory)
+    assert "frequency governor" not in page(run)
+
+
+def test_notes_reach_the_reader(compare: Compare) -> None:
     run = compare()
     path = run.directory / "environment.json"
     data = json.loads(path.read_text())
