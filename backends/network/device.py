@@ -10,20 +10,24 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from time import monotonic
 
 from isoscope.backends.network import netlink
 from isoscope.backends.network.lease import Lease
 from isoscope.backends.network.names import Names
 from isoscope.backends.network.netlink import refused
-from isoscope.core.errors import HostError
+from isoscope.core.errors import HostError, Timeout
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _SIOCGIFFLAGS, _IFF_UP = 0x8913, 0x1  # netdevice(7)
 _IFREQ = struct.Struct("16sH22x")
+_IFF_LOWER_UP = 0x10000
+_IF_OPER_UNKNOWN, _IF_OPER_UP = 0, 6  # linux/if.h
+_PATIENCE = 10  #: seconds
 _LOOPBACK = 1  # index of `lo` in every network namespace
 
 
@@ -90,20 +94,51 @@ def build_bridge(names: Names, gateway: IPv4Address, prefix_length: int, mtu: in
 def connect(lease: Lease, netns: int) -> None:
     """Make the pair of devices, one end a port of the bridge, the other `eth0` in the namespace, ready to be used.
 
-    Two round trips: one here, one in the namespace. Raises HostError.
+    Two round trips, one here and one in the namespace, and then the kernel's word that packets pass. Raises HostError,
+    and Timeout when that does not come.
     """
     mtu = ("IFLA_MTU", lease.mtu)
     inner = [("IFLA_IFNAME", "eth0"), ("IFLA_ADDRESS", lease.mac), mtu, ("IFLA_NET_NS_FD", netns)]
-    pair = {
-        "attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", {"attrs": inner})]})]
-    }
+    peer = {"attrs": [("VETH_INFO_PEER", {"attrs": inner})]}
+    pair = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", peer)]}
     try:
-        outer = [("IFLA_IFNAME", lease.interface), ("IFLA_MASTER", socket.if_nametoindex(lease.bridge)), mtu]
-        outer.append(("IFLA_LINKINFO", pair))
+        bridge = socket.if_nametoindex(lease.bridge)
+        outer = [("IFLA_IFNAME", lease.interface), ("IFLA_MASTER", bridge), mtu, ("IFLA_LINKINFO", pair)]
         netlink.request(netlink.link(netlink.RTM_NEWLINK, netlink.CREATE, up=True, attributes=outer))
         _inside(netns, lambda: _configure(lease))
+        # Subscribed to only now: what was told of the bridge before it had this port says nothing.
+        with closing(netlink.open_socket(groups=netlink.RTMGRP_LINK)) as changes:
+            _wait_until_up(changes, socket.if_nametoindex(lease.interface), bridge)
     except OSError as error:
         raise refused(f"connect {lease.interface} to {lease.bridge}", error) from error
+
+
+def _wait_until_up(changes: socket.socket, port: int, bridge: int) -> None:
+    """Wait until a new port passes packets. Raises Timeout.
+
+    The kernel takes note of a carrier on a work queue of its own; until then a port drops what comes, and an instance
+    that asks for its neighbour at once would be answered a second later, when it asks again.
+    """
+    pending, deadline = {port, bridge}, monotonic() + _PATIENCE
+    asked = False
+    while pending:
+        if not asked:
+            for index in pending:
+                changes.send(netlink.link(netlink.RTM_GETLINK, index=index, attributes=[]))
+        changes.settimeout(max(0.001, deadline - monotonic()))
+        try:
+            datagram, asked = changes.recv(1 << 16), True
+        except TimeoutError:
+            raise Timeout(f"a new port did not come up in {_PATIENCE} s", hint="is the host very busy?") from None
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:  # which says that changes were missed, netlink(7)
+                raise
+            datagram, asked = b"", False
+        for index, flags, state in netlink.operational_states(datagram):
+            # A bridge whose carrier has never changed has no state yet.
+            unknown = index == bridge and state == _IF_OPER_UNKNOWN and flags & _IFF_LOWER_UP
+            if state == _IF_OPER_UP or unknown:
+                pending.discard(index)
 
 
 def remove_all(names: Names) -> list[str]:

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -19,10 +19,14 @@ from isoscope.core.errors import HostError
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400  # linux/netlink.h
 CREATE = NLM_F_CREATE | NLM_F_EXCL
-RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 20, 24  # linux/rtnetlink.h
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 18, 20, 24  # linux/rtnetlink.h
+RTMGRP_LINK = 1  # multicast group of changes to devices
 _NLMSG_ERROR = 2
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ERRNO = struct.Struct("=i")
+_IFINFOMSG = struct.Struct("=BxHiII")  # rtnetlink(7): family, type, index, flags, mask of changes
+_ATTRIBUTE = struct.Struct("=HH")  # length, type
+_IFLA_OPERSTATE = 16
 
 #: Nested attributes, as pyroute2 takes them.
 Attributes = list[tuple[str, Any]]
@@ -70,10 +74,10 @@ def encode(
     return bytes(request.data)
 
 
-def open_socket(protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
-    """A netlink socket in the calling thread's network namespace."""
+def open_socket(protocol: int = socket.NETLINK_ROUTE, groups: int = 0) -> socket.socket:
+    """A netlink socket in the calling thread's network namespace, subscribed to multicast groups."""
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-    made.bind((0, 0))
+    made.bind((0, groups))
     return made
 
 
@@ -115,12 +119,28 @@ def refused(what: str, error: OSError) -> HostError:
     return HostError(f"cannot {what}: {error.strerror}", hint=hint)
 
 
+def operational_states(datagram: bytes) -> Iterator[tuple[int, int, int]]:
+    """Index, flags (netdevice(7)) and operational state (RFC 2863) of each device that a datagram tells of."""
+    for number, body in _messages(datagram):
+        if number == RTM_NEWLINK:
+            _, _, index, flags, _ = _IFINFOMSG.unpack_from(body)
+            at = _IFINFOMSG.size
+            while at < len(body):
+                length, kind = _ATTRIBUTE.unpack_from(body, at)
+                if kind == _IFLA_OPERSTATE:
+                    yield index, flags, body[at + _ATTRIBUTE.size]
+                at += (length + 3) & ~3
+
+
 def _outcomes(datagram: bytes) -> list[int]:
     """The error number of each acknowledgement in a datagram, 0 for success; other messages are passed over."""
-    found, at = [], 0
+    return [_ERRNO.unpack_from(body)[0] for number, body in _messages(datagram) if number == _NLMSG_ERROR]
+
+
+def _messages(datagram: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each message in a datagram."""
+    at = 0
     while at < len(datagram):
         length, number, *_ = _HEADER.unpack_from(datagram, at)
-        if number == _NLMSG_ERROR:
-            found.append(_ERRNO.unpack_from(datagram, at + _HEADER.size)[0])
+        yield number, datagram[at + _HEADER.size : at + length]
         at += (length + 3) & ~3
-    return found

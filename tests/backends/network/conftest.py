@@ -43,9 +43,9 @@ class Namespace:
         inside = ["nsenter", f"--net=/proc/self/fd/{self.fd}", *command]
         return subprocess.run(inside, pass_fds=[self.fd], capture_output=True, text=True, check=check)
 
-    def pings(self, address: str) -> bool:
-        """Whether an address answers from here."""
-        return self.run("busybox", "ping", "-c", "1", "-W", "1", address, check=False).returncode == 0
+    def pings(self, address: str, patience: int = 20) -> bool:
+        """Whether an address answers from here within so many seconds."""
+        return self.run("busybox", "ping", "-c", "1", "-W", str(patience), address, check=False).returncode == 0
 
     def close(self) -> None:
         os.close(self.fd)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import pytest
 from isoscope.backends.network import BridgeNetwork, Lease
 from isoscope.backends.network import subnet as subnets
 from isoscope.core.errors import HostError
 
-from .conftest import ip
+from .conftest import entered, ip
 
 pytestmark = pytest.mark.root
 
@@ -91,8 +93,26 @@ def test_nobody_outside_reaches_an_instance_unasked(instance, outside):
     lease, inside = instance()
     outside.run("ip", "route", "add", "10.0.0.0/8", "via", "203.0.113.1")
     assert outside.pings("203.0.113.1")
-    assert not outside.pings(lease.address)
+    assert not outside.pings(lease.address, patience=1)
     assert inside.pings("203.0.113.2"), "answers go through"
+
+
+def test_the_first_packet_is_not_lost(network, record, make_namespace):
+    for _ in range(30):
+        mine, inside = record(), make_namespace()
+        lease = network.lease(mine)
+        network.connect(lease, inside.fd)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind((lease.gateway, 0))
+            receiver.settimeout(20)
+            with entered(inside):
+                # Asked for once, a neighbour that has not been heard is not there.
+                Path("/proc/sys/net/ipv4/neigh/eth0/mcast_solicit").write_text("1")
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.sendto(b"first", receiver.getsockname())
+            assert receiver.recv(100) == b"first"
+        network.release(mine)
+        network.close()  # and so each is the first port of a new bridge
 
 
 def test_the_bridge_keeps_its_mac_when_ports_come_and_go(instance, network):

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.root
 def settings() -> dict[str, str]:
     """Every IPv4 setting of the host that forwarding has to do with."""
     conf = Path("/proc/sys/net/ipv4")
-    files = [conf / "ip_forward", *conf.glob("conf/*/forwarding"), *conf.glob("conf/*/accept_redirects")]
+    files = [conf / "ip_forward", *conf.glob("conf/*/forwarding"), conf / "conf/all/accept_redirects"]
     return {str(file): file.read_text() for file in files}
 
 
@@ -135,6 +135,13 @@ def test_what_others_broke_is_mended(network, record, make_namespace, outside, u
     unchanged()
 
 
+def test_a_bridge_that_was_removed_comes_back_where_it_was_while_instances_run(network, record):
+    before = network.lease(record())
+    ip("link", "delete", network.bridge)
+    ip("route", "add", "blackhole", f"{before.address}/32")  # nobody else would settle here now
+    assert network.lease(record()).gateway == before.gateway
+
+
 def test_a_state_directory_removed_under_its_bridge_starts_anew(network, record, make_namespace, unchanged):
     network.connect(network.lease(record()), make_namespace().fd)
     (network.home / "network" / "leases.json").unlink()
@@ -157,16 +164,17 @@ def test_two_state_directories_share_forwarding(network, tmp_path, unchanged):
     unchanged()
 
 
-def test_a_device_that_forwarded_before_forwards_after(network, unchanged):
+def test_every_setting_that_forwarding_touches_is_put_back(network):
     ip("link", "add", "elsewhere", "type", "bridge")
+    redirects = Path("/proc/sys/net/ipv4/conf/all/accept_redirects")
+    redirects.write_text("0")  # which turning forwarding off would make 1
     own = Path("/proc/sys/net/ipv4/conf/elsewhere/forwarding")
     own.write_text("1")  # while the host as a whole does not
     network.ensure()
     network.sweep([])
     assert own.read_text() == "1\n"
+    assert redirects.read_text() == "0\n"
     assert not forwarding.is_on()
-    ip("link", "delete", "elsewhere")
-    unchanged()
 
 
 def test_forwarding_that_was_on_stays_on(network):
