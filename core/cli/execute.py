@@ -31,6 +31,7 @@ def execute(terminal: bool, name: str, command: tuple[str, ...]) -> int:
     descriptor = require_terminal() if terminal else None
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
+        signals.hold()
         execution = find(name).exec(command, Stdio(0, 1, 2), terminal=terminal)
         signals.forward(execution.kill)
         if descriptor is not None:

@@ -154,6 +154,7 @@ def _in_foreground(workload: Workload, variant: str, *, name: str, remove: bool)
         keeper.serve()
         if terminal is not None:
             stack.enter_context(raw(terminal))
+        signals.hold(runs=lambda: instance.timeline.moments.keys() & {"exec", "ready"} != set())
         keeper.start()
         keeper.remove = remove
         signals.forward(keeper.signal)

@@ -19,7 +19,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Signals:
-    """While this context lasts, signals that ask to end raise Interrupted, or go where `forward` says.
+    """While this context lasts, signals that ask to end raise Interrupted, are held, or go where `forward` says.
 
     The second of a kind is passed on as SIGKILL: the first process of a PID namespace ignores what it has no handler
     for (pid_namespaces(7)), and there must be a way out.
@@ -27,12 +27,23 @@ class Signals:
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        self._seen: set[int] = set()
-        self._forward: Callable[[int], object] | None = None
+        self._seen: list[int] = []
+        self._send: Callable[[int], object] | None = None
+        self._runs: Callable[[], bool] = lambda: False
+
+    def hold(self, runs: Callable[[], bool] = lambda: True) -> None:
+        """From now on, keep signals for `forward` when `runs()` says that the workload may be running already.
+
+        The workload's output can be seen before whoever started it is told that it runs; a signal sent upon that
+        output is the workload's, too. The second of a kind still raises Interrupted.
+        """
+        self._runs = runs
 
     def forward(self, send: Callable[[int], object]) -> None:
-        """From now on, call `send` with each signal."""
-        self._forward = send
+        """From now on, call `send` with each signal; first with those that were held."""
+        self._send = send
+        for number in self._seen:
+            send(number)
 
     def __enter__(self) -> Self:
         for number in FORWARDED:
@@ -47,7 +58,9 @@ class Signals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._forward is None:
+        again = number in self._seen
+        if self._send is None and (again or not self._runs()):
             raise Interrupted(number)
-        self._forward(signal.SIGKILL if number in self._seen else number)
-        self._seen.add(number)
+        self._seen.append(number)
+        if self._send is not None:
+            self._send(signal.SIGKILL if again else number)

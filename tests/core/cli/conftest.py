@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,16 @@ def isoscope(*arguments: str | Path, **options: Any) -> subprocess.CompletedProc
     return subprocess.run([SCRIPT, *arguments], **{**defaults, **options})
 
 
-def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-    """Start `isoscope` and go on; to be used as a context manager."""
+@contextmanager
+def start(*arguments: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start `isoscope` and go on; at the end it is waited for, or killed when the test has failed."""
     defaults = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([SCRIPT, *arguments], **{**defaults, **options})
+    with subprocess.Popen([SCRIPT, *arguments], **{**defaults, **options}) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def done(*arguments: str | Path, **options: Any) -> str:

@@ -78,15 +78,14 @@ def test_help_lists_every_command_with_a_line_and_imports_none_of_them():
         assert f"\n  {command} " in ended.stdout
 
 
-def test_every_command_has_help_that_says_what_its_line_says():
+def test_every_command_can_be_loaded_and_has_help():
     from isoscope.core.cli.main import cli
 
     context = click.Context(cli, info_name="isoscope")
-    for name, (line, load) in cli.offers.items():
+    for name, (_, load) in cli.offers.items():
         command = load()
         assert command.name == name
         assert command.help, name
-        assert line.endswith("."), f"{name}: {line}"
         assert cli.get_command(context, name) is not None
 
 

@@ -79,6 +79,22 @@ def test_signals_interrupt_until_they_are_forwarded_and_the_second_of_a_kind_kil
     assert {number: signal.getsignal(number) for number in before} == before
 
 
+def test_a_signal_upon_the_first_output_is_held_until_there_is_somebody_to_pass_it_to():
+    seen, runs = [], []
+    with Signals() as signals:
+        signals.hold(lambda: bool(runs))
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+        runs.append(True)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+        signals.forward(seen.append)
+        assert seen == [signal.SIGINT]
+        signal.raise_signal(signal.SIGINT)
+    assert seen == [signal.SIGINT, signal.SIGKILL]
+
+
 def test_a_signal_that_the_caller_ignores_stays_ignored():
     script = (
         "import signal; from isoscope.core.cli.signals import Signals\n"
