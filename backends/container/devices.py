@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from isoscope.backends.launcher import linux, syscalls
-from isoscope.backends.launcher.mounts import make_target
 from isoscope.backends.launcher.step import Scene, Step
 
 NODES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -29,12 +28,11 @@ class OpenDevices(Step):
     names: tuple[str, ...] = NODES
 
     def describe(self) -> str:
-        return f"open_tree {', '.join(f'/dev/{name}' for name in self.names)} (bind nosuid,noexec)"
+        return f"open_tree {', '.join(f'/dev/{name}' for name in self.names)} (bind)"
 
     def execute(self, scene: Scene) -> None:
         for name in self.names:
             tree = syscalls.open_tree(f"/dev/{name}", linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC)
-            syscalls.mount_setattr(tree, 0, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NOEXEC)
             scene.trees[f"/dev/{name}"] = tree
 
 
@@ -50,7 +48,7 @@ class ShowDevices(Step):
     def execute(self, scene: Scene) -> None:
         for name in self.names:
             tree = scene.trees.pop(f"/dev/{name}")
-            make_target(f"/dev/{name}", directory=False)
+            os.close(os.open(f"/dev/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
             syscalls.move_mount(tree, f"/dev/{name}")
             os.close(tree)
         for text, path in _LINKS:

@@ -185,7 +185,7 @@ def _execute(launch: Launch, terms: Terms, command: Command, *, console: bool) -
         CloseDescriptors(),
         ResourceLimits(),
         WorkingDirectory(launch.working_directory()),
-        DropBoundingSet(),
+        DropBoundingSet(terms.maps is None),
         SetUser(launch.rootfs.user, terms.maps is None or terms.maps.many),
         DropCapabilities(),
         Seccomp(terms.seccomp),

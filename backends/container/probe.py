@@ -9,7 +9,7 @@ from pathlib import Path
 from isoscope.backends.container.idmaps import IdMaps
 from isoscope.backends.container.namespaces import NewCgroupNamespace
 from isoscope.backends.launcher import linux
-from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.client import Launcher, Request
 from isoscope.backends.launcher.mounts import MakePrivate, MountFilesystem, NewTree, OpenTree
 from isoscope.backends.launcher.process import Clone, Finish
 from isoscope.core.backend import Lack
@@ -35,13 +35,8 @@ def lacks(launcher: Launcher, maps: IdMaps | None) -> list[Lack]:
         Finish(),
     ]
     try:
-        started = launcher.launch(
-            Clone(names),
-            [("probe", steps)],
-            {},
-            command=("probe",),
-            on_cloned=maps.write if maps and maps.many else None,
-        )
+        request = Request(Clone(names), [("probe", steps)], ("probe",))
+        started = launcher.launch(request, {}, on_cloned=maps.write if maps and maps.many else None)
     except IsoscopeError as error:
         return [Lack(error.message, _remedy(maps))]
     os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)

@@ -3,4 +3,6 @@
 from isoscope.backends.container import caps, devices, namespaces, procfs, seccomp
 from isoscope.backends.launcher import files, mounts, process
 
-__all__ = ["caps", "devices", "files", "mounts", "namespaces", "process", "procfs", "seccomp"]
+at_start = caps.at_start  #: what the launcher does once, before it serves
+
+__all__ = ["at_start", "caps", "devices", "files", "mounts", "namespaces", "process", "procfs", "seccomp"]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from isoscope.backends.container.idmaps import IdMaps
-from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.client import Launcher, Request
 from isoscope.backends.launcher.files import RemoveTrees, discard
 from isoscope.backends.launcher.process import Clone, Finish
 from isoscope.core.errors import HostError
@@ -44,9 +44,8 @@ def remove(directory: Path, maps: IdMaps | None, launcher: Launcher) -> None:
     if maps is not None and maps.many and any(os.path.lexists(path) for path in paths):
         # Files of the container's other users are not ours to remove, but root's of the same user namespace.
         steps = [maps.step(), RemoveTrees(tuple(str(path) for path in paths)), Finish()]
-        started = launcher.launch(
-            Clone(("CLONE_NEWUSER",)), [("remove", steps)], {}, command=("remove",), on_cloned=maps.write
-        )
+        request = Request(Clone(("CLONE_NEWUSER",)), [("remove", steps)], ("remove",))
+        started = launcher.launch(request, {}, on_cloned=maps.write)
         os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
         os.close(started.pidfd)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import marshal
 import os
 import signal
 import socket
@@ -41,6 +42,16 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE
 Phases = Sequence[tuple[str, Sequence[Step]]]
 
 
+class Request:
+    """A process to be launched, once: what the launcher needs, ready to be sent."""
+
+    def __init__(self, clone: Clone, phases: Phases, command: tuple[str, ...]) -> None:
+        self.command = command
+        self.body = marshal.dumps((clone.pack(), [(name, [step.pack() for step in steps]) for name, steps in phases]))
+        self.number = 0  #: by which the helper knows it
+        self.prepared_by = 0  #: pid of the helper that has it
+
+
 @dataclass
 class Started:
     """A process that executes its command: our child, to be waited for by its pidfd."""
@@ -58,6 +69,7 @@ class Launcher:
     def __init__(self, *modules: str) -> None:
         self._modules = modules  #: that define the steps, beside our own
         self._lock = threading.Lock()
+        self._count = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
@@ -109,18 +121,33 @@ class Launcher:
 
     def network_namespace(self) -> int:
         """A descriptor of a new network namespace. Raises InstanceFailed."""
-        answer, fds = self._ask({"network": True}, ())
+        with self._lock:
+            answer, fds = self._ask(("network", 0, None), ())
         _raise_failure(answer, ())
         return fds[0]
 
+    def prepare(self, request: Request) -> None:
+        """Send a request ahead, so that launching it takes only a word. Raises HostError."""
+        with self._lock:
+            self._prepare(request)
+
+    def _prepare(self, request: Request) -> None:
+        sock = self._ensure()
+        if request.prepared_by == self.pid:
+            return
+        self._count += 1
+        request.number, request.prepared_by = self._count, self.pid
+        self._tell(sock, ("prepare", request.number, request.body))
+
+    def forget(self, request: Request) -> None:
+        """Drop a request that was prepared and will not be launched. Idempotent."""
+        with self._lock:
+            if self._socket is not None and request.prepared_by == self.pid:
+                self._tell(self._socket, ("forget", request.number, None))
+            request.prepared_by = 0
+
     def launch(
-        self,
-        clone: Clone,
-        phases: Phases,
-        fds: Mapping[str, int],
-        *,
-        command: tuple[str, ...],
-        on_cloned: Callable[[int], None] | None = None,
+        self, request: Request, fds: Mapping[str, int], *, on_cloned: Callable[[int], None] | None = None
     ) -> Started:
         """Clone a process, have it carry out the steps, and return once it executes the last one's command.
 
@@ -130,43 +157,42 @@ class Launcher:
         """
         ours, theirs = socket.socketpair()
         with contextlib.closing(ours):
-            with contextlib.closing(theirs):
-                message = {
-                    "launch": clone.pack(),
-                    "phases": [(name, [step.pack() for step in steps]) for name, steps in phases],
-                    "fds": ("status", *fds),
-                }
-                answer, (pidfd, *_) = self._ask_for_process(message, (theirs.fileno(), *fds.values()), command)
+            with contextlib.closing(theirs), self._lock:
+                self._prepare(request)
+                message = ("launch", request.number, ("status", *fds))
+                request.prepared_by = 0
+                answer, received = self._ask(message, (theirs.fileno(), *fds.values()))
+            _raise_failure(answer, request.command)
+            (pidfd,) = received
             try:
                 if on_cloned is not None:
                     on_cloned(answer["pid"])
                     wire.send(ours, "go")
-                return _follow(ours, pidfd, command)
+                return _follow(ours, pidfd, request.command)
             except BaseException:
                 _abort(pidfd)
                 raise
 
-    def _ask_for_process(self, message: Any, fds: tuple[int, ...], command: tuple[str, ...]) -> tuple[Any, list[int]]:
-        answer, received = self._ask(message, fds)
-        _raise_failure(answer, command)
-        return answer, received
+    def _tell(self, sock: socket.socket, message: Any, fds: tuple[int, ...] = ()) -> None:
+        try:
+            wire.send(sock, message, fds)
+        except OSError as error:
+            raise self._gone(str(error)) from error
 
     def _ask(self, message: Any, fds: tuple[int, ...]) -> tuple[Any, list[int]]:
-        with self._lock:
-            sock = self._ensure()
-            try:
-                wire.send(sock, message, fds)
-                answer = wire.receive(sock)
-            except OSError as error:
-                answer, trouble = None, str(error)
-            else:
-                trouble = "it ended"
-            if answer is None:
-                self._end()
-                raise HostError(
-                    f"the launcher is gone: {trouble}", hint="try again; it is started anew", transient=True
-                )
-            return answer
+        sock = self._ensure()
+        self._tell(sock, message, fds)
+        try:
+            answer = wire.receive(sock)
+        except OSError as error:
+            raise self._gone(str(error)) from error
+        if answer is None:
+            raise self._gone("it ended")
+        return answer
+
+    def _gone(self, why: str) -> HostError:
+        self._end()
+        return HostError(f"the launcher is gone: {why}", hint="try again; it is started anew", transient=True)
 
     def close(self) -> None:
         """End the helper. What it started runs on. Idempotent."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Self
 
 from isoscope.backends.launcher.cgroups import Cgroup
-from isoscope.backends.launcher.client import Launcher, Phases, Started
+from isoscope.backends.launcher.client import Launcher, Phases, Request, Started
 from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import Clone
 from isoscope.backends.launcher.step import Scene
@@ -29,6 +29,8 @@ class LaunchedInstance(Instance):
     def __init__(self, launch: Launch, launcher: Launcher, cgroup: Cgroup, plan: Plan) -> None:
         super().__init__(launch)
         self._launcher, self._cgroup, self._plan = launcher, cgroup, plan
+        self._request = Request(plan.clone, plan.theirs, self.workload.command)
+        launcher.prepare(self._request)
         self._task: Task | None = None
         self._proof: Mapping[str, str] = {}
         self._fds: dict[str, int] = {}  #: what our own phases made for the process, by name; closed once it has them
@@ -72,13 +74,7 @@ class LaunchedInstance(Instance):
     def _run(self, fds: dict[str, int]) -> None:
         stdio = self.launch.stdio
         with _Streams(stdio, self.workload.terminal) as streams:
-            started = self._launcher.launch(
-                self._plan.clone,
-                self._plan.theirs,
-                {**fds, **streams.theirs},
-                command=self.workload.command,
-                on_cloned=self._on_cloned(),
-            )
+            started = self._launcher.launch(self._request, {**fds, **streams.theirs}, on_cloned=self._on_cloned())
             # Before anything else: from now on there is something to be ended.
             self._task = self._follow(started, streams.keep(), self.saw_output, self._ended, stdio)
         for moment, at_ns in started.moments.items():
@@ -123,8 +119,7 @@ class LaunchedInstance(Instance):
         return execution
 
     def _launch_exec(self, command: Command, fds: Mapping[str, int]) -> Started:
-        clone, phases = self._exec_plan(command)
-        return self._launcher.launch(clone, phases, fds, command=command.words)
+        return self._launcher.launch(Request(*self._exec_plan(command), command.words), fds)
 
     @abstractmethod
     def _exec_plan(self, command: Command) -> tuple[Clone, Phases]:
@@ -155,6 +150,7 @@ class LaunchedInstance(Instance):
 
     def _end_first_process(self) -> None:
         """Kill the first process, frozen or not, and wait until it has been reaped."""
+        self._launcher.forget(self._request)
         if self._task is None:
             return
         if self.exit is None:

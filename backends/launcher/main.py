@@ -26,10 +26,12 @@ def main(fd: str, directory: str, *modules: str) -> None:
     import gc
     from importlib import import_module
 
-    from isoscope.backends.launcher.serve import serve
+    from isoscope.backends.launcher.serve import Server
 
     for name in modules:
-        import_module(name)
+        module = import_module(name)
+        if hasattr(module, "at_start"):
+            module.at_start()
     # Python ignores some, a shell others in what it runs in the background, and what is ignored stays so across exec.
     for number in set(_signal.valid_signals()) - {_signal.SIGKILL, _signal.SIGSTOP}:
         _signal.signal(number, _signal.SIG_DFL)
@@ -38,7 +40,7 @@ def main(fd: str, directory: str, *modules: str) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    serve(_socket.socket(fileno=int(fd)))
+    Server(_socket.socket(fileno=int(fd))).serve()
 
 
 if __name__ == "__main__":

@@ -30,24 +30,26 @@ def make_target(path: str, *, directory: bool) -> None:
 
     A symbolic link that leads nowhere has what it names made for it.
     """
-    if os.path.islink(path) and not os.path.exists(path):
-        path = os.path.realpath(path)
-    if directory:
-        try:
-            os.mkdir(path, 0o755)
-        except FileExistsError:
-            return
-        except FileNotFoundError:
-            _make_parent(path)
-            os.mkdir(path, 0o755)
-        return
+    make = _make_directory if directory else _make_file
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        make(path)
     except FileExistsError:
-        return
+        if not os.path.exists(path):
+            make_target(os.path.realpath(path), directory=directory)
     except FileNotFoundError:
-        _make_parent(path)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        parent = path.rpartition("/")[0]
+        if not parent:
+            raise
+        make_target(parent, directory=True)
+        make(path)
+
+
+def _make_directory(path: str) -> None:
+    os.mkdir(path, 0o755)
+
+
+def _make_file(path: str) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
 
 
 def is_directory(file: str | int) -> bool:
@@ -59,12 +61,6 @@ def refuse_link(path: str) -> None:
     """Raise OSError when a path is a symbolic link."""
     if os.lstat(path).st_mode & _S_IFMT == _S_IFLNK:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-
-
-def _make_parent(path: str) -> None:
-    parent = path.rpartition("/")[0]
-    if parent:
-        make_target(parent, directory=True)
 
 
 class MakePrivate(Step):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import marshal
 import os
 
 from isoscope.backends.launcher import child, linux, syscalls, wire
@@ -13,24 +14,42 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def serve(sock: _socket.socket) -> None:
-    """Answer requests until the other end is closed."""
-    while (request := wire.receive(sock)) is not None:
-        message, fds = request
-        try:
-            if "launch" in message:
-                _launch(sock, message, fds)
-            else:
-                _make_network_namespace(sock)
-        finally:
-            for fd in fds:
-                os.close(fd)
+class Server:
+    """Answers requests until the other end of its socket is closed."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        self._socket = sock
+        self._prepared: dict[int, tuple[Step, child.Phases]] = {}  #: plans that are to be carried out later
+
+    def serve(self) -> None:
+        """Take requests, each a word, a number and what belongs to it."""
+        verbs = {"prepare": self._prepare, "launch": self._launch, "forget": self._forget, "network": self._network}
+        while (request := wire.receive(self._socket)) is not None:
+            (verb, number, rest), fds = request
+            try:
+                verbs[verb](number, rest, fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+
+    def _prepare(self, number: int, rest: Any, _fds: list[int]) -> None:
+        clone, phases = marshal.loads(rest)  # noqa: S302  # from our own client
+        unpacked = [(name, [Step.unpack(step) for step in steps]) for name, steps in phases]
+        self._prepared[number] = Step.unpack(clone), unpacked
+
+    def _forget(self, number: int, _rest: Any, _fds: list[int]) -> None:
+        self._prepared.pop(number, None)
+
+    def _launch(self, number: int, names: Any, fds: list[int]) -> None:
+        scene = Scene(dict(zip(names, fds, strict=True)))
+        clone, phases = self._prepared.pop(number)
+        _clone(self._socket, scene, clone, phases)
+
+    def _network(self, _number: int, _rest: Any, _fds: list[int]) -> None:
+        _make_network_namespace(self._socket)
 
 
-def _launch(sock: _socket.socket, message: Any, fds: list[int]) -> None:
-    scene = Scene(dict(zip(message["fds"], fds, strict=True)))
-    clone = Step.unpack(message["launch"])
-    phases: child.Phases = [(name, [Step.unpack(step) for step in steps]) for name, steps in message["phases"]]
+def _clone(sock: _socket.socket, scene: Scene, clone: Step, phases: child.Phases) -> None:
     try:
         clone.execute(scene)
     except OSError as error:

@@ -158,9 +158,9 @@ def sethostname(name: str) -> None:
     _check(_libc.sethostname(encoded, len(encoded)))
 
 
-def prctl(option: int, value: int = 0, pointer: ctypes.Structure | None = None) -> None:
+def prctl(option: int, value: int = 0, pointer: ctypes.Structure | None = None) -> int:
     """prctl(2), with a value, or with a value and a structure."""
-    _check(_libc.prctl(option, value, None if pointer is None else ctypes.byref(pointer), 0, 0))
+    return _check(_libc.prctl(option, value, None if pointer is None else ctypes.byref(pointer), 0, 0))
 
 
 def capset(effective: int, permitted: int, inheritable: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
-from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.client import Launcher, Request
 from isoscope.backends.launcher.files import discard
 from isoscope.backends.launcher.process import Clone
 from isoscope.backends.launcher.step import Scene
@@ -94,7 +94,7 @@ class ProcessBackend(Backend):
             ) from error
 
     def _mount(self, launch: Launch, root: Path) -> None:
-        started = self._launcher.launch(Clone(), [("create", rootfs.steps(launch, root))], {}, command=("mount",))
+        started = self._launcher.launch(Request(Clone(), [("create", rootfs.steps(launch, root))], ("mount",)), {})
         ended = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
         os.close(started.pidfd)
         if ended is None or ended.si_status:

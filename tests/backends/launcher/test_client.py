@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from isoscope.backends.launcher.client import Launcher
+from isoscope.backends.launcher.client import Launcher, Request
 from isoscope.backends.launcher.process import ChangeRoot, Clone, Execute, Finish, StandardStreams
 from isoscope.core.errors import CommandNotFound, HostError, InstanceFailed
 
@@ -27,7 +27,7 @@ def launcher():
 
 
 def finish(launcher: Launcher) -> int:
-    started = launcher.launch(Clone(), [("exec", [Finish()])], {}, command=("x",))
+    started = launcher.launch(Request(Clone(), [("exec", [Finish()])], ("x",)), {})
     status = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED).si_status
     os.close(started.pidfd)
     return status
@@ -38,9 +38,8 @@ def run(launcher: Launcher, *command: str, environment: dict[str, str] | None = 
     null = os.open(os.devnull, os.O_RDWR)
     steps = [StandardStreams(), Execute(command, {"PATH": "/bin:/usr/bin", **(environment or {})})]
     try:
-        started = launcher.launch(
-            Clone(), [("exec", steps)], {"stdin": null, "stdout": writer, "stderr": null}, command=command
-        )
+        request = Request(Clone(), [("exec", steps)], command)
+        started = launcher.launch(request, {"stdin": null, "stdout": writer, "stderr": null})
     finally:
         os.close(writer)
         os.close(null)
@@ -70,7 +69,7 @@ def test_what_cannot_be_executed_leaves_no_process_and_no_descriptor(launcher):
     before = os.listdir("/proc/self/fd")
     for _ in range(3):
         with pytest.raises(CommandNotFound):
-            launcher.launch(Clone(), [("exec", [Execute(("nothing",), {})])], {}, command=("nothing",))
+            launcher.launch(Request(Clone(), [("exec", [Execute(("nothing",), {})])], ("nothing",)), {})
     assert os.listdir("/proc/self/fd") == before
     children = Path("/proc/thread-self/children").read_text().split()
     assert str(launcher.pid) in children
@@ -79,12 +78,12 @@ def test_what_cannot_be_executed_leaves_no_process_and_no_descriptor(launcher):
 
 def test_a_failed_step_is_named(launcher):
     with pytest.raises(InstanceFailed, match=r"phase exec, step 'chroot /no/such, chdir /': .*ENOENT"):
-        launcher.launch(Clone(), [("exec", [ChangeRoot("/no/such"), Finish()])], {}, command=("x",))
+        launcher.launch(Request(Clone(), [("exec", [ChangeRoot("/no/such"), Finish()])], ("x",)), {})
 
 
 def test_a_clone_that_the_kernel_refuses(launcher):
     with open(os.devnull) as no_cgroup, pytest.raises(InstanceFailed, match="phase clone"):
-        launcher.launch(Clone(cgroup=True), [("exec", [Finish()])], {"cgroup": no_cgroup.fileno()}, command=("x",))
+        launcher.launch(Request(Clone(cgroup=True), [("exec", [Finish()])], ("x",)), {"cgroup": no_cgroup.fileno()})
     assert finish(launcher) == 0
 
 
