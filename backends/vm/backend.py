@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from isoscope.backends.network import BridgeNetwork, Lease
 from isoscope.backends.vm import overlay, roots
 from isoscope.backends.vm.domain import Machine
-from isoscope.backends.vm.files import Files
+from isoscope.backends.vm.files import Files, check_reachable
 from isoscope.backends.vm.guest_terms import vcpus
 from isoscope.backends.vm.hypervisor import EMULATOR, Hypervisor, connect, disconnect, emulator, remember
 from isoscope.backends.vm.instance import Site, VmInstance
@@ -98,6 +98,8 @@ class VmBackend(Backend):
         self._memory(launch)
         hypervisor = self._hypervisor()
         machine_type = self._machine_type(hypervisor, accelerator)
+        if hypervisor.root is None:
+            check_reachable(self.context.home)
         guest = guests.guest(self.context.home)
         base = disk_image(launch.rootfs, self.context.home)
 

@@ -7,11 +7,23 @@ nothing else of ours.
 from __future__ import annotations
 
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
-from isoscope.core.errors import HostError
+from isoscope.core.errors import BackendUnavailable, HostError
 from isoscope.core.registry import Record
+
+
+def check_reachable(home: Path) -> None:
+    """Check that the user whom a daemon runs QEMU as can get at files below `home`. Raises BackendUnavailable."""
+    for directory in (home.resolve(), *home.resolve().parents):
+        if not directory.stat().st_mode & stat.S_IXOTH:
+            raise BackendUnavailable(
+                f"a libvirt daemon runs QEMU as another user, who cannot enter {directory}",
+                hint=f"chmod o+x {quote(str(directory))}, or set ISOSCOPE_HOME to another directory",
+            )
 
 
 class Files:
