@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_what_is_left_fails_the_test_that_left_it(root: Path, tmp_path: Path) ->
         pytest_, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
     )
     pid = int((tmp_path / "pid").read_text())
-    subprocess.run(["kill", str(pid)], check=True)
+    os.kill(pid, signal.SIGKILL)
     Path("/dev/shm/isoscope-test-of-fixtures").unlink()
     assert "4 passed, 3 errors" in done.stdout, done.stdout
     assert re.search(rf"^new .*: {pid} \(.*sleep 1000", done.stdout, re.MULTILINE)
