@@ -31,7 +31,7 @@ _OPAQUE = ".wh..wh..opq"
 _XATTR = "SCHILY.xattr."
 #: What the kernel answers when a layer asks for something that no file system has.
 _NONSENSE = {errno.ENAMETOOLONG, errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.ELOOP, errno.EMLINK, errno.EILSEQ}
-_ABSENT_DIRECTORY = (0o755, 0, 0)  #: mode, owner and group of a directory that no entry describes
+_ABSENT_DIRECTORY = (0o755, 0, 0, 0)  #: mode, owner, group and mtime of a directory that no layer describes
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -65,7 +65,9 @@ class _Layer:
         self._below = below
         self._limits = limits
         self._privileged = os.geteuid() == 0
-        self._hides_all = False  #: the root is opaque
+        self._white_outs: set[Parts] = set()  #: what is hidden of the layers below; made at the end, see `_hide`
+        self._opaque: set[Parts] = set()
+        self._undescribed: set[Parts] = set()  #: directories that no entry has described (yet)
         #: Mode and mtime (ns) of directories, set at the end: until then entries are added to them.
         self._directories: dict[Parts, tuple[int, int]] = {(): (0o755, 0)}
         self._at: tuple[Parts, int] | None = None  #: the directory opened last; entries mostly come in its order
@@ -82,16 +84,21 @@ class _Layer:
             raise self._refuse(entry.path, f"cannot be made ({error})") from error
 
     def finish(self) -> None:
-        """Set what had to wait for the last entry."""
+        """Do what had to wait for the last entry. Raises ImageError or HostError."""
         try:
-            if self._hides_all:
-                self._hide_everything_below()
+            for parts in sorted(self._undescribed):
+                self._describe_like_below(parts)
+            if () in self._opaque:  # overlayfs does not ask a layer's root
+                self._opaque.remove(())
+                self._white_outs.update((name,) for layer in self._below for name in os.listdir(layer))
+            for parts in sorted(self._white_outs):
+                self._hide(parts)
             # Deepest first: a directory may be closed to us once its mode is set.
             for parts in sorted(self._directories, key=len, reverse=True):
                 mode, mtime = self._directories[parts]
-                directory = self._open(parts)
-                os.fchmod(directory, mode)
-                os.utime(directory, ns=(mtime, mtime))
+                if (directory := self._reopen(parts)) is not None:
+                    os.fchmod(directory, mode)
+                    os.utime(directory, ns=(mtime, mtime))
         except OSError as error:
             raise host_error(f"cannot unpack {self._what}", error) from error
         finally:
@@ -144,6 +151,7 @@ class _Layer:
         directory = os.open(name, _DIRECTORY, dir_fd=parent)
         try:
             if hides:  # whatever stood here, a whiteout or a file, hid what the layers below have
+                self._opaque.add(entry.parts)
                 self._set_opaque(directory)
             self._describe_directory(entry.parts, directory, entry)
         finally:
@@ -152,6 +160,7 @@ class _Layer:
     def _describe_directory(self, parts: Parts, directory: int, entry: Entry) -> None:
         self._set_owner(directory, entry)
         self._set_xattrs(directory, entry)
+        self._undescribed.discard(parts)
         self._directories[parts] = (entry.info.mode & 0o7777, self._mtime(entry))
 
     def _make_file(self, entry: Entry, parent: int, name: str) -> None:
@@ -182,7 +191,7 @@ class _Layer:
             raise self._refuse(
                 entry.path, f"is a hard link to {entry.info.linkname!r}, which the layer lacks"
             ) from None
-        if stat.S_ISDIR(found.st_mode) or stat.S_ISCHR(found.st_mode):
+        if stat.S_ISDIR(found.st_mode):
             raise self._refuse(entry.path, f"is a hard link to {entry.info.linkname!r}, which is no file")
         source = os.dup(source)  # opening the parent again may close it
         try:
@@ -194,33 +203,38 @@ class _Layer:
 
     def _white_out(self, above: Parts, parent: int, mark: str, entry: Entry) -> None:
         if mark == _OPAQUE:
+            self._opaque.add(above)
             if above:
                 self._set_opaque(parent)
-            else:  # overlayfs does not ask a layer's root
-                self._hides_all = True
             return
         if mark.startswith(_META):
             return
         name = mark.removeprefix(WHITEOUT)
         if name in ("", ".", ".."):
             raise self._hostile(entry.path, "is a whiteout of no name")
-        self._hide(parent, name)
+        self._white_outs.add((*above, name))
 
-    def _hide(self, parent: int, name: str) -> None:
-        """Hide what the layers below have there, but not what this layer has: whiteouts speak of lower layers only."""
-        found = _lstat(parent, name)
+    def _hide(self, parts: Parts) -> None:
+        """Hide what the layers below have there, but not what this layer has: whiteouts speak of lower layers only.
+
+        A whiteout that hides nothing is not made: in a directory that only one layer has, overlayfs would list it.
+        """
+        parent = self._reopen(parts[:-1])
+        if parent is None:
+            return
+        found = _lstat(parent, parts[-1])
         if found is None:
-            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
+            if self._visible_below(parts) is not None:
+                os.mknod(parts[-1], stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
         elif stat.S_ISDIR(found.st_mode):
-            directory = os.open(name, _DIRECTORY, dir_fd=parent)
-            try:
-                self._set_opaque(directory)
-            finally:
-                os.close(directory)
+            self._set_opaque(self._open(parts))
 
-    def _hide_everything_below(self) -> None:
-        for name in sorted({name for layer in self._below for name in os.listdir(layer)}):
-            self._hide(self._root, name)
+    def _visible_below(self, parts: Parts) -> os.stat_result | None:
+        """What the layers below have there, unless this layer hides a directory on the way to it."""
+        above = {parts[:depth] for depth in range(len(parts))}
+        if above & self._opaque or above & self._white_outs:
+            return None
+        return find(self._below, parts)
 
     # Where
 
@@ -247,6 +261,13 @@ class _Layer:
         self._at = (parts, directory)
         return directory
 
+    def _reopen(self, parts: Parts) -> int | None:
+        """A directory that was there; None when a later entry has taken its place. Borrowed, as by `_open`."""
+        try:
+            return self._open(parts, make=False)
+        except (FileNotFoundError, ImageError):
+            return None
+
     def _open_child(self, directory: int, parts: Parts, *, make: bool) -> int:
         name = parts[-1]
         try:
@@ -254,30 +275,30 @@ class _Layer:
         except FileNotFoundError:
             if not make:
                 raise
-            return self._make_undescribed(directory, parts, opaque=False)
+            os.mkdir(name, 0o700, dir_fd=directory)
+            self._undescribed.add(parts)
+            return os.open(name, _DIRECTORY, dir_fd=directory)
         except NotADirectoryError:
             found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if make and stat.S_ISCHR(found.st_mode):  # a whiteout of ours: the new directory hides the old one
-                os.unlink(name, dir_fd=directory)
-                return self._make_undescribed(directory, parts, opaque=True)
             kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no directory"
             raise self._hostile("/".join(parts), f"is {kind}, and another entry's path leads through it") from None
 
-    def _make_undescribed(self, directory: int, parts: Parts, *, opaque: bool) -> int:
-        """Make a directory that no entry has described (yet): like that of the layers below, where they have one."""
-        below = None if opaque else find(self._below, parts)
-        if below is not None and not stat.S_ISDIR(below.st_mode):
-            kind = "a symbolic link" if stat.S_ISLNK(below.st_mode) else "no directory"
-            raise self._hostile("/".join(parts), f"is {kind} in a layer below, and an entry's path leads through it")
-        os.mkdir(parts[-1], 0o700, dir_fd=directory)
-        made = os.open(parts[-1], _DIRECTORY, dir_fd=directory)
-        mode, uid, gid = _ABSENT_DIRECTORY if below is None else (below.st_mode & 0o7777, below.st_uid, below.st_gid)
+    def _describe_like_below(self, parts: Parts) -> None:
+        """A directory that no entry describes is like that of the layers below, where they have one."""
+        directory = self._reopen(parts)
+        if directory is None:
+            return
+        below = None if parts in self._white_outs else self._visible_below(parts)
+        mode, uid, gid, mtime = _ABSENT_DIRECTORY
+        if below is not None:
+            if not stat.S_ISDIR(below.st_mode):
+                kind = "a symbolic link" if stat.S_ISLNK(below.st_mode) else "no directory"
+                where = "in a layer below, and an entry's path leads through it"
+                raise self._hostile("/".join(parts), f"is {kind} {where}")
+            mode, uid, gid, mtime = stat.S_IMODE(below.st_mode), below.st_uid, below.st_gid, below.st_mtime_ns
         if self._privileged:
-            os.fchown(made, uid, gid)
-        if opaque:
-            self._set_opaque(made)
-        self._directories[parts] = (mode, 0 if below is None else below.st_mtime_ns)
-        return made
+            os.fchown(directory, uid, gid)
+        self._directories[parts] = (mode, mtime)
 
     def _clear(self, parts: Parts, parent: int, name: str) -> None:
         """Remove what an earlier entry of this layer made there."""
@@ -290,8 +311,6 @@ class _Layer:
         if self._at is not None and self._at[0][: len(parts)] == parts:
             self._forget_position()
         shutil.rmtree(name, dir_fd=parent)
-        for directory in [known for known in self._directories if known[: len(parts)] == parts]:
-            del self._directories[directory]
 
     def _forget_position(self) -> None:
         if self._at is not None:

@@ -145,7 +145,14 @@ def test_layers_that_are_not_there(home: Path, tmp_path: Path) -> None:
         disk_image(Rootfs("lost", (tmp_path / "lost",)), home)
 
 
-def test_a_mount_of_ours_is_seen_by_nobody(home: Path, stacked: Rootfs, tmp_path: Path) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
-    disk_image(stacked, home)
-    assert Path("/proc/self/mountinfo").read_text() == before
+def test_a_mount_of_ours_is_seen_by_nobody(
+    home: Path, stacked: Rootfs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mke2fs").write_text(f"#!/bin/sh\ncat /proc/self/mountinfo /proc/1/mountinfo > {tmp_path}/seen; exit 1")
+    (tmp_path / "mke2fs").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(HostError, match="mke2fs: status 1"):
+        disk_image(stacked, home)
+    ours = [line for line in (tmp_path / "seen").read_text().splitlines() if str(home) in line]
+    assert len(ours) == 1  # in the namespace of mke2fs, and not in that of init
+    assert " - overlay isoscope ro," in ours[0]

@@ -91,6 +91,38 @@ def test_a_whiteout_alone_hides_nothing_and_shows_nowhere(make: Any, apply: Appl
     assert sorted(merged([apply(make.tar(make.whiteout("a"), make.opaque("d"), make.file("d/x")))])) == ["d", "d/x"]
 
 
+def test_a_whiteout_of_nothing_is_not_listed(make: Any, apply: Apply, merged: Any) -> None:
+    """overlayfs lists the whiteouts of a directory that only one layer has."""
+    lowest = apply(make.tar(make.file("kept/x"), make.file("dir/old"), make.file("opaque/sub/old")))
+    upper = apply(
+        make.tar(
+            make.directory("fresh"),
+            make.whiteout("fresh/nothing"),
+            make.whiteout("implied/nothing"),
+            make.whiteout("dir"),
+            make.whiteout("dir/old"),
+            make.file("dir/new"),
+            make.directory("opaque"),
+            make.directory("opaque/sub"),
+            make.whiteout("opaque/sub/old"),
+            make.opaque("opaque"),
+            make.whiteout("kept/nothing"),
+        ),
+        lowest,
+    )
+    seen = merged([lowest, upper])
+    assert sorted(seen) == ["dir", "dir/new", "fresh", "implied", "kept", "kept/x", "opaque", "opaque/sub"]
+
+
+def test_marks_in_a_directory_that_a_file_replaces(make: Any, apply: Apply, merged: Any) -> None:
+    lowest = apply(make.tar(make.file("a/x"), make.file("b/c/x")))
+    marks = [make.whiteout("a/x"), make.file("a/new"), make.opaque("b/c"), make.directory("b/c/d", mode=0o700)]
+    upper = apply(make.tar(*marks, make.file("a"), make.file("b"), make.file("last")), lowest)
+    assert sorted(merged([lowest, upper])) == ["a", "b", "last"]
+    again = apply(make.tar(*marks, make.file("a"), make.directory("a"), make.file("b"), make.directory("b")), lowest)
+    assert sorted(merged([lowest, again])) == ["a", "b"]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_whiteout_does_not_hide_its_own_layer(make: Any, apply: Apply, merged: Any, order: int) -> None:
     lower = apply(make.tar(make.file("dir/old"), make.file("file", b"old"), make.file("other/old")))
@@ -173,6 +205,13 @@ def test_a_directory_hidden_in_between_lends_nothing(make: Any, apply: Apply) ->
     middle = apply(make.tar(make.whiteout("srv")), lowest)
     upper = apply(make.tar(make.file("srv/new")), lowest, middle)
     assert stat.S_IMODE((upper / "srv").stat().st_mode) == 0o755
+
+
+def test_a_directory_below_an_opaque_one_is_like_none_further_down(make: Any, apply: Apply) -> None:
+    lowest = apply(make.tar(make.directory("srv"), make.directory("srv/www", mode=0o700)))
+    middle = apply(make.tar(make.opaque("srv")), lowest)
+    upper = apply(make.tar(make.file("srv/www/new")), lowest, middle)
+    assert stat.S_IMODE((upper / "srv/www").stat().st_mode) == 0o755
 
 
 def test_marks_of_aufs_are_passed_over(make: Any, apply: Apply) -> None:

@@ -243,6 +243,37 @@ def test_a_store_that_is_not_whole(store: Store, source: Path, what: str, damage
     assert store.rootfs("test").layers == (directory,)
 
 
+PLAUSIBLE: dict[str, tuple[bytes, bytes]] = {
+    "manifest": (b'"schemaVersion": 2', b'"schemaVersion": 3'),
+    "config": (b'"A=b"', b'"A=c"'),
+    "layer": (
+        b"\x1f\x8b\x08\x00\x00\x00",
+        b"\x1f\x8b\x08\x00\x01\x00",
+    ),  # gzip's time, which says nothing of the content
+}
+
+
+@pytest.mark.parametrize("what", PLAUSIBLE)
+def test_a_change_that_only_the_digest_tells(store: Store, source: Path, what: str) -> None:
+    store.load(source)
+    shutil.rmtree(store.home / "layers")
+    blob = _documents(store.layout.root)[what]
+    before, after = PLAUSIBLE[what]
+    assert before in blob.read_bytes()
+    blob.write_bytes(blob.read_bytes().replace(before, after, 1))
+    with pytest.raises(ImageError, match="digest is"):
+        store.rootfs("test")
+
+
+def test_a_nested_index_that_was_changed(make: Any, store: Store, source: Path) -> None:
+    document = json.dumps({"schemaVersion": 2, "manifests": make.entries(source)}).encode()
+    inner = make.blob(source, document, "application/vnd.oci.image.index.v1+json")
+    make.index(source, inner)
+    (source / "blobs" / inner["digest"].replace(":", "/")).write_bytes(document.replace(b'"test"', b'"evil"'))
+    with pytest.raises(ImageError, match="its digest is another"):
+        store.load(source)
+
+
 def test_a_diff_id_that_lies(make: Any, store: Store, contents: Any, tmp_path: Path) -> None:
     layout = make.layout(tmp_path / "s", make.tar(make.file("a")), diff_ids=["sha256:" + "0" * 64])
     with pytest.raises(ImageError, match="digest of its content"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from isoscope.images.store import Store
 
@@ -146,7 +146,12 @@ def _layer(make: Any, wishes: list[tuple[str, str, int, int]], below: set[str]) 
 
 
 @given(st.lists(st.lists(ENTRY, max_size=12), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=600,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink would take minutes: each example runs umoci
+)
 def test_layers_give_the_same_tree_as_umoci(
     make: Any, merged: Any, snapshot_of: Callable[[Path], Any], wishes: list[list[tuple[str, str, int, int]]]
 ) -> None:

@@ -14,17 +14,17 @@ const char *next_text(const char *at, const char *end, const char *key)
 	return NULL;
 }
 
-/* "TAG:ro:TARGET" or "TAG:rw:TARGET". */
+/* "TAG:ro:file:TARGET"; or "rw", or "directory". */
 static void share(char *text)
 {
-	char *mode = strchr(text, ':');
-	char *target = mode == NULL ? NULL : strchr(mode + 1, ':');
+	char *target = text;
+	const char *tag = strsep(&target, ":");
+	const char *mode = strsep(&target, ":");
+	const char *kind = strsep(&target, ":");
 
-	if (target == NULL)
+	if (target == NULL || target[0] != '/')
 		fail("the host named a share badly");
-	*mode++ = '\0';
-	*target++ = '\0';
-	mount_shared(text, target, strcmp(mode, "ro") == 0);
+	mount_shared(tag, target, strcmp(mode, "ro") == 0, strcmp(kind, "file") == 0);
 }
 
 static void write_or_complain(const char *path, const char *text)

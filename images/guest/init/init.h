@@ -30,7 +30,7 @@ int devices_open_port(const char *name);
 void mount_early(void);
 void switch_root(const char *disk);
 void mount_late(void);
-void mount_shared(const char *tag, const char *target, bool read_only);
+void mount_shared(const char *tag, const char *target, bool read_only, bool file);
 void make_directories(const char *path);
 
 /* configure.c: what the host decided about this guest; a row of "key=value", each ended by a NUL. */

@@ -1,5 +1,6 @@
 /* The guest's file systems, and the move from the initrd to the image's disk. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -83,9 +84,40 @@ void make_directories(const char *path)
 	}
 }
 
-void mount_shared(const char *tag, const char *target, bool read_only)
+static void make_file(const char *path)
 {
+	char directory[4096];
+
+	snprintf(directory, sizeof directory, "%s", path);
+	*strrchr(directory, '/') = '\0';
+	make_directories(directory);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The host can share directories alone, so a file comes in one of its own, out of which it is bound to its place. */
+static void mount_shared_file(const char *tag, const char *target, unsigned long flags)
+{
+	static const char place[] = "/dev/.share";
+
+	mkdir(place, 0700);
+	make_file(target);
+	if (mount(tag, place, "virtiofs", flags, NULL) < 0 || mount("/dev/.share/file", target, NULL, MS_BIND, NULL) < 0)
+		fail_errno("cannot mount", target);
+	umount2(place, MNT_DETACH);
+	rmdir(place);
+}
+
+void mount_shared(const char *tag, const char *target, bool read_only, bool file)
+{
+	unsigned long flags = MS_NODEV | (read_only ? MS_RDONLY : 0); /* the host keeps it read-only, too */
+
+	if (file) {
+		mount_shared_file(tag, target, flags);
+		return;
+	}
 	make_directories(target);
-	if (mount(tag, target, "virtiofs", read_only ? MS_RDONLY : 0, NULL) < 0)
+	if (mount(tag, target, "virtiofs", flags, NULL) < 0)
 		fail_errno("cannot mount", target);
 }
