@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay, roots
+from isoscope.backends.vm import overlay, roots, shares
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
 from isoscope.backends.vm.guest_terms import vcpus
@@ -55,6 +55,7 @@ class VmBackend(Backend):
     capabilities = Capabilities(
         networks=frozenset({Network.NONE, Network.BRIDGE}),
         limits=frozenset({"cpus", "memory", "pids"}),
+        mounts=True,
         terminal=True,
         exec=True,
         pause=True,
@@ -96,6 +97,7 @@ class VmBackend(Backend):
     def create(self, launch: Launch) -> Instance:
         accelerator = self._accelerator(launch)
         self._memory(launch)
+        shares.check(launch.workload.mounts)
         hypervisor = self._hypervisor()
         machine_type = self._machine_type(hypervisor, accelerator)
         if hypervisor.root is None:
@@ -191,6 +193,7 @@ class VmBackend(Backend):
             console=files.console,
             control=files.control,
             lease=lease,
+            shares=shares.plan(launch.workload.mounts, files.shares),
         )
 
     def _hypervisor(self) -> Hypervisor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from isoscope.backends.network import Lease
 from isoscope.backends.vm.protocol import PORT
+from isoscope.backends.vm.shares import Share
 from isoscope.core.errors import InputError
 
 #: Some 20 ms to the kernel instead of SeaBIOS's 150: it does nothing but start the kernel by PVH.
@@ -38,6 +39,7 @@ class Machine:
     console: Path  #: a socket on which somebody listens already
     control: Path  #: likewise
     lease: Lease | None
+    shares: tuple[Share, ...] = ()
 
     @property
     def cpu(self) -> str:
@@ -90,6 +92,7 @@ def _domain(machine: Machine) -> Any:
         e.name(machine.name),
         e.memory({"unit": "b"}, str(machine.memory)),
         e.vcpu(str(machine.vcpus)),
+        *([_shared_memory(e)] if machine.shares else []),
         e.os(*_boot(e, machine)),
         e.features(e.acpi(), e.apic()),
         e.cpu({"mode": "host-passthrough" if machine.accelerator == "kvm" else "maximum"}),
@@ -130,6 +133,14 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     )
     if machine.lease is not None:
         yield _interface(e, machine.lease)
+    for number, share in enumerate(machine.shares):
+        yield e.filesystem(
+            {"type": "mount", "accessmode": "passthrough"},
+            e.driver({"type": "virtiofs"}),
+            e.source({"dir": str(share.directory)}),
+            e.target({"dir": share.tag}),
+            _address(e, 5 + number),
+        )
     yield e.serial(
         {"type": "unix"},
         e.source({"mode": "connect", "path": str(machine.console)}),
@@ -142,6 +153,11 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     )
     yield e.audio({"id": "1", "type": "none"})
     yield e.memballoon({"model": "none"})
+
+
+def _shared_memory(e: Any) -> Any:
+    """The daemon that serves virtiofs reads and writes the guest's memory itself."""
+    return e.memoryBacking(e.source({"type": "memfd"}), e.access({"mode": "shared"}))
 
 
 def _interface(e: Any, lease: Lease) -> Any:

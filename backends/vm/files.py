@@ -6,12 +6,12 @@ nothing else of ours.
 
 from __future__ import annotations
 
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
+from isoscope.backends.vm import shares
 from isoscope.core.errors import BackendUnavailable, HostError
 from isoscope.core.registry import Record
 
@@ -34,6 +34,7 @@ class Files:
         self.disk = self.directory / "disk"
         self.console = self.directory / "console"
         self.control = self.directory / "control"
+        self.shares = self.directory / "shares"
         self.console_log = record.directory / "console.log"
 
     def make(self) -> None:
@@ -49,7 +50,13 @@ class Files:
             raise HostError(f"cannot make {self.directory}: {error.strerror}", hint="free some space") from error
 
     def remove(self) -> None:
-        """Remove the directory, and its parent with the last VM. Idempotent."""
-        shutil.rmtree(self.directory, ignore_errors=True)
-        with suppress(OSError):
-            self.directory.parent.rmdir()
+        """Remove the directory, and its parent with the last VM. Idempotent.
+
+        File by file: a host directory may be mounted below it, and what is in that is not ours to remove.
+        """
+        shares.release(self.shares)
+        for file in (self.disk, self.console, self.control):
+            file.unlink(missing_ok=True)
+        for directory in (self.directory, self.directory.parent):
+            with suppress(OSError):
+                directory.rmdir()

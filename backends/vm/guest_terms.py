@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import ceil
 
 from isoscope.backends.network import Lease
 from isoscope.backends.vm.protocol import text
+from isoscope.backends.vm.shares import Share
 from isoscope.core.launch import Launch
 
 _PERIOD_US = 100_000  # of cpu.max, Documentation/admin-guide/cgroup-v2.rst
 
 
-def guest_terms(launch: Launch, lease: Lease | None) -> bytes:
+def guest_terms(launch: Launch, lease: Lease | None, shares: Sequence[Share]) -> bytes:
     """The payload of CONFIGURE."""
-    return text((*_names(launch.record.name, lease), *_limits(launch)))
+    mounts = (("share", share.terms) for share in shares)
+    return text((*_names(launch.record.name, lease), *_limits(launch), *mounts))
 
 
 def vcpus(cpus: float | None) -> int:

@@ -25,6 +25,7 @@ from isoscope.backends.vm.hypervisor import Hypervisor
 from isoscope.backends.vm.process import QemuProcess, find
 from isoscope.backends.vm.protocol import Kind
 from isoscope.backends.vm.relay import relay
+from isoscope.backends.vm.shares import bind
 from isoscope.backends.vm.task import Command, Task
 from isoscope.core.errors import InstanceFailed, IsoscopeError, Timeout
 from isoscope.core.instance import Execution, Exit, Instance, Stats, Status
@@ -90,10 +91,12 @@ class VmInstance(Instance):
         overlay.copy(self._site.template, self._files.disk)
         self._listen()
         machine = self._site.machine(self.launch, self._files, lease)
+        for share in machine.shares:
+            bind(share)
         self._domain = self._hypervisor.start(domain_xml(machine))
         if pid_file is not None:
             self._process = find(pid_file, self.record.mark)
-        self._instruct(lease, deadline)
+        self._instruct(guest_terms(self.launch, lease, machine.shares), deadline)
         self._check_accelerator()
         self._await_start(deadline)
 
@@ -109,12 +112,12 @@ class VmInstance(Instance):
             lost=self._lost,
         )
 
-    def _instruct(self, lease: Lease | None, deadline: float) -> None:
+    def _instruct(self, terms: bytes, deadline: float) -> None:
         """Say all that there is to say at once: it waits for the guest, instead of the guest for it."""
         assert self._control is not None
         if not self._control.wait_connected(deadline - monotonic()):
             raise self._late("QEMU did not connect to its control channel")
-        self._control.send(Kind.CONFIGURE, payload=guest_terms(self.launch, lease))
+        self._control.send(Kind.CONFIGURE, payload=terms)
         self._task = self._control.open(
             lambda send: Task(
                 self._command(self.workload.command, self.launch.stdio, self.workload.terminal),

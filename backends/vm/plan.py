@@ -25,6 +25,9 @@ def _steps(launch: Launch, machine: Machine, uri: str) -> Iterator[tuple[str, st
     if bridged:
         yield "define", "lease an address on the bridge, to which libvirt will add a tap"
     yield "define", f"copy an empty qcow2 overlay on {machine.base} to {machine.disk}"
+    for share in machine.shares:
+        read_only = ", read-only" if share.mount.read_only else ""
+        yield "define", f"open_tree {share.mount.source}{read_only}; move_mount to {share.directory}"
     yield "define", f"listen on {machine.console} and {machine.control}"
     yield "define", f"{uri}: virDomainCreateXML\n{domain_xml(machine).rstrip()}"
     yield (
@@ -37,8 +40,10 @@ def _steps(launch: Launch, machine: Machine, uri: str) -> Iterator[tuple[str, st
     yield "kernel", f"{machine.kernel} with {command_line(machine)}"
     yield "init", "finit_module virtio_pci, virtio_blk, virtio_console; mount /dev/vda on / and what a system needs"
     yield "init", f"open the virtio-serial port {PORT}"
-    for name, value in parse_text(guest_terms(launch, None)).items():
+    for name, value in parse_text(guest_terms(launch, None, ())).items():
         yield "init", f"{name} {value.strip()!r}"
+    for share in machine.shares:
+        yield "init", f"mount virtiofs {share.tag} on {share.mount.target}"
     yield "init", "bring up lo" + (" and eth0, with the lease's address, route and MTU" if bridged else "")
     yield "exec", f"chdir {launch.working_directory()}; execve {join(launch.workload.command)}"
     yield "ready", "wait for the first byte of output"
