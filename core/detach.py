@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from isoscope.core.control import receive, send, unpack_error
 from isoscope.core.errors import InstanceFailed
+from isoscope.core.remote import PATIENCE
 from isoscope.core.workload import Workload
 
 #: Bytes of a dead shim's last words that are worth repeating.
@@ -54,6 +56,7 @@ def detach(
             raise _died(last_words.fileno())
         message, _ = answer
         if "error" in message:
+            _await_end(ours)
             raise unpack_error(message["error"])
         send(ours, HEARD)
         return str(message["result"])
@@ -73,6 +76,13 @@ def _spawn(home: Path, connection: socket.socket, last_words: int) -> None:
         start_new_session=True,
         cwd="/",
     )
+
+
+def _await_end(connection: socket.socket) -> None:
+    """Wait until the shim hangs up, which it does by ending, so that not even a process is left of it."""
+    connection.settimeout(PATIENCE)
+    with contextlib.suppress(OSError):
+        connection.recv(1)
 
 
 def _died(last_words: int) -> InstanceFailed:

@@ -148,7 +148,7 @@ class Registry:
             directory.mkdir(parents=True, mode=0o700)
             record.save()
             self._claim_name(name, new_id)
-        except NameTaken:
+        except (NameTaken, HostError):
             shutil.rmtree(directory)
             raise
         except OSError as error:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from isoscope.core.control import receive, send, unpack_error, unpack_exit
@@ -13,7 +16,7 @@ from isoscope.core.instance import Execution, Exit, Stats
 from isoscope.core.output import Stdio
 from isoscope.core.registry import Record, Registry
 
-#: Seconds for an answer that needs nothing but the keeper's attention. One that is stopped or stuck takes no requests.
+#: Seconds for what needs nothing but the keeper's attention. One that is stopped or stuck takes no requests.
 PATIENCE = 5.0
 
 #: Operations in the words of an error, where they differ.
@@ -67,7 +70,14 @@ class RemoteInstance:
 
     def start(self) -> None:
         """As `Instance.start`."""
-        self._ask("start")
+        with self._ending() as end:
+            try:
+                self._ask("start")
+            except IsoscopeError:
+                self._reload()
+                if self.record.exit is not None:
+                    end()
+                raise
 
     def exec(self, command: Sequence[str], stdio: Stdio, *, terminal: bool = False) -> RemoteExecution:
         """As `Instance.exec`. The command gets SIGHUP when the calling process ends before it."""
@@ -95,13 +105,19 @@ class RemoteInstance:
 
     def stop(self, timeout: float = 10) -> Exit:
         """As `Instance.stop`, and wait until what the instance held is released."""
-        return unpack_exit(self._ask("stop", timeout=timeout))
+        with self._ending() as end:
+            how = unpack_exit(self._ask("stop", timeout=timeout))
+            end()
+        return how
 
     def wait(self) -> Exit:
         """As `Instance.wait`, and wait until what the instance held is released."""
         if self.record.exit is None:
             try:
-                return unpack_exit(self._ask("wait"))
+                with self._ending() as end:
+                    how = unpack_exit(self._ask("wait"))
+                    end()
+                return how
             except StateError:
                 self._reload()
                 if self.record.exit is None:
@@ -115,7 +131,9 @@ class RemoteInstance:
 
     def delete(self, *, force: bool = False) -> None:
         """Have the keeper release the instance and forget its record; one that runs, only with `force`."""
-        self._ask("delete", force=force)
+        with self._ending() as end:
+            self._ask("delete", force=force)
+            end()
 
     def _ask(self, operation: str, *, patience: float | None = None, **request: Any) -> Any:
         with self._connect(_WORDS.get(operation, operation), patience) as connection:
@@ -166,12 +184,36 @@ class RemoteInstance:
             return Held(name, operation, owner.pid)
         return Lost(name, operation)
 
+    @contextmanager
+    def _ending(self) -> Iterator[Callable[[], None]]:
+        """A function that waits for the keeper's own end, which follows the release of what it kept.
+
+        So nothing is left, not even that process, when the caller goes on. One that is slow to end is not waited for
+        longer than `PATIENCE`.
+        """
+        pid = self.record.owner.pid
+        try:
+            process = os.pidfd_open(pid) if pid != os.getpid() else None
+        except ProcessLookupError:
+            process = None
+        try:
+            yield lambda: None if process is None else _until_readable(process)
+        finally:
+            if process is not None:
+                os.close(process)
+
     def _reload(self) -> None:
         """Read the record again. Raises NotFound when it has gone."""
         found = self._registry.find(self.record.id)
         if found.id != self.record.id:
             raise NotFound(f"{self.record.name!r} has been removed", hint="isoscope ps -a lists what there is")
         self.record = found
+
+
+def _until_readable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.poll(PATIENCE * 1000)
 
 
 class RemoteExecution(Execution):

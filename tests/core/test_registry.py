@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from isoscope.core.errors import InputError, NameTaken, NotFound
+from isoscope.core.errors import HostError, InputError, NameTaken, NotFound
 from isoscope.core.registry import Owner, Registry, process_start_time
 
 
@@ -104,3 +104,16 @@ def test_a_record_survives_its_process_and_names_a_dead_owner(tmp_path):
     assert not record.owner.alive()
     assert record.resources == {"domain": record.mark}
     assert json.loads((record.directory / "record.json").read_text())["variant"] == "vm"
+
+
+@pytest.mark.root
+def test_a_record_that_finds_no_space_leaves_nothing(tmp_path):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "isoscope-test", tmp_path], check=True)
+    try:
+        (tmp_path / "filler").write_bytes(b"x" * 4096)
+        with pytest.raises(HostError):
+            create(Registry(tmp_path), "web")
+        assert list((tmp_path / "instances").iterdir()) == []
+        assert not (tmp_path / "names" / "web").is_symlink()
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -83,3 +85,22 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 def environment(**changes: str) -> dict[str, str]:
     """The environment with changes."""
     return {**os.environ, **changes}
+
+
+class Ending:
+    """The end of a process that is not a child, as an event (pidfd_open(2))."""
+
+    def __init__(self, pid: int) -> None:
+        self._pidfd = os.pidfd_open(pid)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it has ended."""
+        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for its end, a minute at most."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        assert poll.poll(60_000), "the process did not end"
+        os.close(self._pidfd)
