@@ -26,7 +26,7 @@ from isoscope.core.lab import Lab
 from isoscope.core.variant import Variant
 
 #: Seconds that an instance may take to be ready, before its trial has failed.
-TIMEOUT = 120.0
+TIMEOUT = 60.0
 
 #: Characters of a failure's reason that are kept; it may hold the tail of a guest's console.
 _LONGEST_REASON = 2000
@@ -168,5 +168,6 @@ def _reason(error: Exception) -> str:
         place = extract_tb(error.__traceback__)[-1]
         name = place.filename.rpartition("/")[2]
         return f"{type(error).__name__}: {error} ({name}:{place.lineno})"[:_LONGEST_REASON]
-    words = f"{error.message} ({error.hint})" if error.hint else error.message
+    told = error.hint and not error.hint.startswith("isoscope logs")  # its log has gone with the instance
+    words = f"{error.message} ({error.hint})" if told else error.message
     return _INSTANCE.sub("the instance", words)[:_LONGEST_REASON]

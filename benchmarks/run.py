@@ -94,7 +94,7 @@ class Run:
     @cached_property
     def results(self) -> Summary:
         """The statistics of every series, and what failed."""
-        from isoscope.benchmarks.summary import summarize
+        from isoscope.benchmarks.summarize import summarize
 
         return summarize(self)
 

@@ -8,6 +8,7 @@ from isoscope.core.workload import Workload
 WORKLOADS = {
     "hello": Workload(image="base", command=("echo", "hello")),  # prints one line and ends
     "true": Workload(image="base", command=("true",)),  # ends without output: ready when its end is seen
-    "sleep": Workload(image="base", command=("sleep", "infinity")),  # stays until it is killed
+    # stays until it is killed, and says first that it is there: what neither prints nor ends is never ready
+    "sleep": Workload(image="base", command=("sh", "-c", "echo ready; exec sleep infinity")),
     "python": Workload(image="python", command=("python3", "-c", "print('hello')")),  # a runtime's own start
 }

@@ -18,7 +18,10 @@ from isoscope.core.host import Host
 #: Holds the plugin and its metadata, as an installed distribution would.
 PLUGIN = Path(__file__).parent / "plugin"
 
-ENVIRONMENT = {"ISOSCOPE_PLUGINS": "core,null,benchmarks,fakelab", "PYTHONPATH": str(PLUGIN)}
+ENVIRONMENT = {
+    "ISOSCOPE_PLUGINS": "core,null,benchmarks,fakelab",
+    "PYTHONPATH": os.pathsep.join([str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])]),
+}
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,221 @@
+"""From trials to statistics: a line for each series, the ratio to the baseline, and everything that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from isoscope.benchmarks import statistics
+from isoscope.benchmarks.metrics import END_OF_TRIAL, Direction, Metric
+from isoscope.benchmarks.metrics import metric as known_metric
+from isoscope.benchmarks.statistics import Floats, Interval
+from isoscope.benchmarks.summary import Failure, Ratio, Series, Summary
+from isoscope.benchmarks.terms import Subject, Terms
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.run import Run
+
+_NO_INTERVAL = Interval(None, None, "there is no value")
+
+_Key = tuple[Any, ...]  # variant, accelerator, and a value for each dimension
+
+
+def summarize(run: Run) -> Summary:
+    """The statistics of a run."""
+    terms = run.terms
+    frame = run.trials
+    measured = frame[~frame["warmup"]]
+    parts = [_Summarizer(terms, subject, measured) for subject in terms.subjects]
+    return Summary(
+        terms=terms,
+        series=tuple(one for part in parts for one in part.series()),
+        baselines={subject.benchmark: part.baseline for subject, part in zip(terms.subjects, parts, strict=True)},
+        failures=tuple(_failures(frame)),
+        proofs=_proofs(terms, frame),
+        blocks_made=_blocks_made(terms, measured),
+        complete=run.complete,
+    )
+
+
+class _Summarizer:
+    """The series of one benchmark."""
+
+    def __init__(self, terms: Terms, subject: Subject, measured: pd.DataFrame) -> None:
+        self._terms = terms
+        self._subject = subject
+        self._frame = measured[measured["benchmark"] == subject.benchmark]
+        bad = self._frame[self._frame["status"] == "failed"]
+        self._failed = {
+            str(variant): int(count) for variant, count in bad.groupby("variant")["trial"].nunique().items()
+        }
+        self._hidden = subject.harness if subject.harness not in terms.variants else None
+        made = set(self._frame.loc[self._frame["status"] == "ok", "variant"])
+        self._order = tuple(dict.fromkeys([terms.baseline, *terms.variants]))
+        self.baseline = next((variant for variant in self._order if variant in made), terms.baseline)
+
+    def series(self) -> Iterator[Series]:
+        by_metric = {str(name): rows for name, rows in self._frame.groupby("metric", sort=False)}
+        for metric in self._metrics(list(by_metric)):
+            rows = by_metric.get(metric.name, self._frame.iloc[:0])
+            groups = self._groups(rows)
+            found = [self._one(metric, key, group, self._baseline(key, groups)) for key, group in groups.items()]
+            yield from (one for one in found if one.variant != self._hidden)
+            yield from self._empty(metric, rows, {key[0] for key in groups})
+            yield from (one for one in found if one.variant == self._hidden)
+
+    def _metrics(self, found: list[str]) -> list[Metric]:
+        """The metrics in the order of the manifest, then those that it does not know: phases of strangers."""
+        known = {m.name: m for m in (*self._subject.headline, *self._subject.details, END_OF_TRIAL)}
+        known |= {name: self._unlisted(name) for name in found if name not in known}
+        shown = {*found, *(m.name for m in self._subject.headline)}
+        return [m for m in known.values() if m.name in shown]
+
+    def _unlisted(self, name: str) -> Metric:
+        try:
+            return known_metric(name)
+        except KeyError:
+            unit = self._frame.loc[self._frame["metric"] == name, "unit"].iloc[0]
+            return Metric(name, unit, Direction.LOWER, "The benchmark does not declare it.")
+
+    def _groups(self, rows: pd.DataFrame) -> dict[_Key, pd.DataFrame]:
+        """The rows with a value, by variant, accelerator and dimensions: the baseline's first."""
+        rows = rows[rows["status"] == "ok"]
+        dimensions = [[labels.get(name) for labels in rows["labels"]] for name in self._subject.dimensions]
+        keys = [
+            rows["variant"],
+            rows["accelerator"],
+            *(pd.Series(d, index=rows.index, dtype=object) for d in dimensions),
+        ]
+        found: dict[Any, pd.DataFrame] = {
+            _plain_key(key): group for key, group in rows.groupby(keys, sort=False, dropna=False)
+        }
+        place = {name: place for place, name in enumerate(self._order)}
+        return dict(sorted(found.items(), key=lambda item: place.get(item[0][0], len(place))))
+
+    def _baseline(self, key: _Key, groups: dict[_Key, pd.DataFrame]) -> pd.DataFrame | None:
+        """What a series is compared with: the baseline under the same labels, on the same accelerator if it has one."""
+        if key[0] in (self.baseline, self._hidden):
+            return None
+        alike = {k[1]: rows for k, rows in groups.items() if k[0] == self.baseline and k[2:] == key[2:]}
+        return alike.get(key[1], next(iter(alike.values()), None))
+
+    def _one(self, metric: Metric, key: _Key, rows: pd.DataFrame, baseline: pd.DataFrame | None) -> Series:
+        values = rows["value"].to_numpy(dtype=np.float64)
+        p50, p90, p99 = statistics.percentiles(values)
+        blocks = _by_block(rows)
+        by_block: Floats = np.asarray(blocks, dtype=np.float64)
+        rng = self._rng(metric, key)
+        headline = self._role(metric, key[0]) == "headline"
+        return Series(
+            **self._about(metric, key),
+            blocks=len(blocks),
+            values=len(values),
+            p50=p50,
+            p90=p90,
+            p99=p99,
+            mean=float(values.mean()),
+            least=float(values.min()),
+            greatest=float(values.max()),
+            median_interval=statistics.median_interval(by_block, rng),
+            outliers=tuple(rows["trial"].to_numpy()[statistics.outliers(values)].tolist()),
+            ratio=self._ratio(blocks, _by_block(baseline), rng) if baseline is not None and headline else None,
+            reason=None,
+        )
+
+    def _ratio(self, blocks: pd.Series[float], baseline: pd.Series[float], rng: np.random.Generator) -> Ratio:
+        pairs = pd.concat([blocks, baseline], axis=1, join="inner")
+        ours: Floats = pairs.iloc[:, 0].to_numpy()
+        theirs: Floats = pairs.iloc[:, 1].to_numpy()
+        value, interval = None, Interval(None, None, "no block has a value of both")
+        if len(pairs):
+            interval = statistics.ratio_interval(ours, theirs, rng)
+            value = float(np.median(ours) / np.median(theirs)) if np.median(theirs) else None
+        return Ratio(self.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng))
+
+    def _empty(self, metric: Metric, rows: pd.DataFrame, found: set[str]) -> Iterator[Series]:
+        """A series without values for each variant that has none, so that none is missing in silence."""
+        if metric not in self._subject.headline:
+            return
+        for variant in self._terms.variants:
+            if variant in found:
+                continue
+            reasons = rows.loc[rows["variant"] == variant, "reason"].dropna()
+            yield Series(
+                **self._about(metric, (variant, "")),
+                blocks=0,
+                values=0,
+                p50=None,
+                p90=None,
+                p99=None,
+                mean=None,
+                least=None,
+                greatest=None,
+                median_interval=_NO_INTERVAL,
+                outliers=(),
+                ratio=None,
+                reason=str(reasons.iloc[0]) if len(reasons) else "no trial of it has been made",
+            )
+
+    def _about(self, metric: Metric, key: _Key) -> dict[str, Any]:
+        return {
+            "benchmark": self._subject.benchmark,
+            "metric": metric,
+            "role": self._role(metric, key[0]),
+            "variant": key[0],
+            "accelerator": key[1],
+            "labels": {
+                name: value for name, value in zip(self._subject.dimensions, key[2:], strict=False) if value is not None
+            },
+            "failed": self._failed.get(key[0], 0),
+        }
+
+    def _role(self, metric: Metric, variant: str) -> str:
+        if variant == self._hidden or metric == END_OF_TRIAL:
+            return "harness"
+        return "headline" if metric in self._subject.headline else "detail"
+
+    def _rng(self, metric: Metric, key: _Key) -> np.random.Generator:
+        """The same figures from the same trials, whichever other series there are."""
+        name = "/".join(map(str, (self._subject.benchmark, metric.name, *key)))
+        digest = sha256(name.encode()).digest()[:8]
+        return np.random.default_rng([self._terms.seed, int.from_bytes(digest, "big")])
+
+
+def _plain_key(key: Any) -> _Key:
+    """A group's key with None where a value lacks the label: pandas makes it NaN, which does not equal itself."""
+    return tuple(None if part != part else part for part in key)  # noqa: PLR0124
+
+
+def _by_block(rows: pd.DataFrame) -> pd.Series[float]:
+    """A value for each block: that of its only trial, or the median of several."""
+    return rows.groupby("block")["value"].median()
+
+
+def _blocks_made(terms: Terms, measured: pd.DataFrame) -> int:
+    ends = measured[measured["metric"] == END_OF_TRIAL.name]
+    made = ends.groupby("block").size()
+    return int((made == sum(1 for cell in terms.cells() if cell.block == 1)).sum()) if len(made) else 0
+
+
+def _failures(frame: pd.DataFrame) -> Iterator[Failure]:
+    bad = frame[frame["status"] != "ok"].drop_duplicates(["trial", "status", "reason"])
+    keys = ["benchmark", "variant", "status", "reason"]
+    for (benchmark, variant, status, reason), rows in bad.groupby(keys, sort=False, dropna=False):
+        warmups = int(rows["warmup"].sum())
+        yield Failure(str(benchmark), str(variant), str(status), str(reason), len(rows) - warmups, warmups)
+
+
+def _proofs(terms: Terms, frame: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
+    """What each variant's instances proved to be, from one row of each trial."""
+    dimensions = {name for subject in terms.subjects for name in subject.dimensions}
+    found: dict[str, dict[str, list[Any]]] = {variant: {} for variant in terms.variants}
+    rows = frame[frame["status"] == "ok"].drop_duplicates("trial")
+    for variant, labels in zip(rows["variant"], rows["labels"], strict=True):
+        for key, value in labels.items() if variant in found else ():
+            values = found[variant].setdefault(key, [])
+            if key not in dimensions and value not in values:
+                values.append(value)
+    return found
