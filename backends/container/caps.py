@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from isoscope.backends.container import once
 from isoscope.backends.launcher import linux, syscalls
 from isoscope.backends.launcher.step import Scene, Step
 
@@ -32,13 +33,13 @@ _MASK = sum(1 << number for number in _KEPT)
 class DropBoundingSet(Step):
     """Let no program that is executed from now on gain any other capability."""
 
-    inherited: bool  #: whether the launcher's bounding set is the process's own: not in a new user namespace
+    inherited: bool  #: whether what the launcher did for itself holds here, too: not in a new user namespace
 
     def describe(self) -> str:
         return f"prctl PR_CAPBSET_DROP all but {', '.join(DOCKER_DEFAULT)}"
 
     def execute(self, scene: Scene) -> None:
-        if not (self.inherited and _launcher.dropped):
+        if not (self.inherited and once.done(drop_bounding_set)):
             drop_bounding_set()
 
 
@@ -53,24 +54,6 @@ def drop_bounding_set() -> None:
             if error.errno != errno.EINVAL:
                 raise
             return  # the kernel has no capability of that number, nor of a higher one
-
-
-class _Launcher:
-    """What the launcher has done once for all its children, who spare two dozen system calls each."""
-
-    dropped = False
-
-    def drop(self) -> None:
-        """Called in the launcher as it starts. It executes nothing itself, so it does not need the set."""
-        try:
-            drop_bounding_set()
-        except PermissionError:  # it is not root; each child then does it in its user namespace
-            return
-        self.dropped = True
-
-
-_launcher = _Launcher()
-at_start = _launcher.drop
 
 
 class DropCapabilities(Step):

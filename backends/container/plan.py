@@ -10,6 +10,7 @@ from isoscope.backends.container import storage
 from isoscope.backends.container.caps import DropBoundingSet, DropCapabilities
 from isoscope.backends.container.devices import OpenDevices, ShowDevices
 from isoscope.backends.container.idmaps import IdMaps
+from isoscope.backends.container.limits import ResourceLimits
 from isoscope.backends.container.namespaces import (
     EnterNamespaces,
     EnterNetwork,
@@ -18,7 +19,7 @@ from isoscope.backends.container.namespaces import (
     NewCgroupNamespace,
 )
 from isoscope.backends.container.network import ConnectToBridge, MakeNetworkNamespace
-from isoscope.backends.container.procfs import MaskPaths, ReadOnlyPaths
+from isoscope.backends.container.procfs import MaskPaths, ReadOnlyPaths, maskable
 from isoscope.backends.container.seccomp import Seccomp
 from isoscope.backends.launcher import linux
 from isoscope.backends.launcher.cgroups import Cgroup
@@ -40,7 +41,6 @@ from isoscope.backends.launcher.process import (
     NewSession,
     ProveCgroups,
     ProveNamespaces,
-    ResourceLimits,
     SetUser,
     WorkingDirectory,
 )
@@ -137,7 +137,7 @@ def _rootfs(launch: Launch, terms: Terms) -> list[Step]:
     if terms.cgroup.unified_controllers:
         steps.append(MountFilesystem("cgroup2", "/sys/fs/cgroup", _RO_SAFE))
     steps += _dev(terms)
-    steps += [MaskPaths(), ReadOnlyPaths(), *attached]
+    steps += [MaskPaths(*maskable()), ReadOnlyPaths(), *attached]
     if launch.workload.network is Network.NONE:
         steps.append(LoopbackUp())
     return [*steps, Hostname(launch.record.name)]

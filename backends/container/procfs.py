@@ -27,34 +27,38 @@ READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 _CLONE = linux.OPEN_TREE_CLONE | linux.OPEN_TREE_CLOEXEC
 
 
-class MaskPaths(Step):
-    """Hide files behind /dev/null, and directories behind an empty one; what the kernel lacks is passed over."""
+def maskable() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files and the directories among what is to be masked that this kernel has, now."""
+    files = tuple(path for path in MASKED if os.path.isfile(path))
+    return files, tuple(path for path in MASKED if os.path.isdir(path))
 
-    paths: tuple[str, ...] = MASKED
+
+class MaskPaths(Step):
+    """Hide files behind /dev/null, and directories behind an empty one."""
+
+    files: tuple[str, ...]
+    directories: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"hide {', '.join(self.paths)}"
+        return f"hide {', '.join((*self.files, *self.directories))}"
 
     def execute(self, scene: Scene) -> None:
-        empty: list[str] = []
-        for path in self.paths:
-            try:
-                is_directory = os.stat(path).st_mode & 0o170000 == 0o040000
-            except FileNotFoundError:
-                continue
-            if not is_directory:
-                self._cover(path, "/dev/null")
-            elif empty:
-                self._cover(path, empty[0])
-            else:
-                flags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-                syscalls.mount("tmpfs", path, "tmpfs", flags, "size=0,mode=755")
-                empty.append(path)
+        for path in self.files:
+            self._cover(path, "/dev/null")
+        for path in self.directories[:1]:
+            flags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+            syscalls.mount("tmpfs", path, "tmpfs", flags, "size=0,mode=755")
+        for path in self.directories[1:]:
+            self._cover(path, self.directories[0])
 
     def _cover(self, path: str, by: str) -> None:
         tree = syscalls.open_tree(by, _CLONE)
-        syscalls.move_mount(tree, path)
-        os.close(tree)
+        try:
+            syscalls.move_mount(tree, path)
+        except FileNotFoundError:  # a kernel module has taken it away since
+            return
+        finally:
+            os.close(tree)
 
 
 class ReadOnlyPaths(Step):

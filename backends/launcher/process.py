@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 
 from isoscope.backends.launcher import linux, syscalls, users
 from isoscope.backends.launcher.step import Scene, Step
@@ -13,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-_NOFILE_SOFT, _NOFILE_HARD = 1024, 524288  # systemd's defaults for services, systemd.exec(5)
 _EINVAL_WITHOUT_MAP = "the user namespace has no such user or group"
 
 
@@ -161,25 +159,6 @@ class CloseDescriptors(Step):
             syscalls.close_range(3, status - 1, 0)
         syscalls.close_range(status + 1, 0xFFFFFFFF, 0)
         syscalls.close_range(status, status, linux.CLOSE_RANGE_CLOEXEC)
-
-
-class ResourceLimits(Step):
-    """Take defaults for what the caller's shell may have set oddly; setrlimit(2), proc_pid_oom_score_adj(5)."""
-
-    def describe(self) -> str:
-        return f"RLIMIT_NOFILE {_NOFILE_SOFT}:{_NOFILE_HARD} at most, RLIMIT_CORE 0, oom_score_adj 0 at least"
-
-    def execute(self, scene: Scene) -> None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        hard = _NOFILE_HARD if hard == resource.RLIM_INFINITY else min(hard, _NOFILE_HARD)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(_NOFILE_SOFT, hard), hard))
-        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-        # A service manager may have shielded the caller from the OOM killer; what it runs is not to be shielded.
-        if users.read("/proc/self/oom_score_adj").startswith("-"):
-            fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-            os.write(fd, b"0")
-            os.close(fd)
 
 
 class WorkingDirectory(Step):
