@@ -70,7 +70,7 @@ _ALLOWED = {
     ),
     "sockets and System V and POSIX interprocess communication": (
         "accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom recvmmsg "
-        "recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown socketcall socketpair ipc "
+        "recvmmsg_time64 recvmsg send sendmmsg sendmsg sendto setsockopt shutdown socketpair ipc "
         "mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend "
         "mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop semtimedop "
         "semtimedop_time64 shmat shmctl shmdt shmget"
@@ -89,15 +89,16 @@ _PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
 
 #: Namespaces are made by us, not inside; with a user namespace a container could reach much more of the kernel.
 _NAMESPACE_FLAGS = (
-    linux.CLONE_NEWNS
-    | linux.CLONE_NEWCGROUP
-    | linux.CLONE_NEWUTS
-    | linux.CLONE_NEWIPC
-    | linux.CLONE_NEWUSER
-    | linux.CLONE_NEWPID
-    | linux.CLONE_NEWNET
+    linux.CLONE_NEWNS,
+    linux.CLONE_NEWCGROUP,
+    linux.CLONE_NEWUTS,
+    linux.CLONE_NEWIPC,
+    linux.CLONE_NEWUSER,
+    linux.CLONE_NEWPID,
+    linux.CLONE_NEWNET,
 )
 _AF_VSOCK = 40  # would reach the hypervisor past every network namespace
+_AF_MAX = 46  # linux/socket.h
 _HIGHEST_NUMBER = 1024  # no architecture's table is longer
 
 #: The older architectures that a processor runs, too. Not x32: distributions' kernels have it switched off, and each
@@ -142,10 +143,16 @@ def compile_filter() -> bytes:
         made.add_arch(getattr(pyseccomp.Arch, name))
     for name in filter(_has_number, ALLOWED):
         made.add_rule(pyseccomp.ALLOW, name)
-    for persona in _PERSONALITIES:
+    for persona in _PERSONALITIES:  # any other fails with ENOSYS: libseccomp has no words for "none of these"
         made.add_rule(pyseccomp.ALLOW, "personality", pyseccomp.Arg(0, pyseccomp.EQ, persona))
-    made.add_rule(pyseccomp.ALLOW, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _NAMESPACE_FLAGS, 0))
-    made.add_rule(pyseccomp.ALLOW, "socket", pyseccomp.Arg(0, pyseccomp.NE, _AF_VSOCK))
+    made.add_rule(pyseccomp.ALLOW, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, sum(_NAMESPACE_FLAGS), 0))
+    for flag in _NAMESPACE_FLAGS:
+        made.add_rule(denied, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
+    # The kernel looks at 32 bits of the family, a comparison at 64: "not equal" would let others with the same 32 pass.
+    made.add_rule(denied, "socket", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 0xFFFFFFFF, _AF_VSOCK))
+    made.add_rule(pyseccomp.ALLOW, "socket", pyseccomp.Arg(0, pyseccomp.LT, _AF_VSOCK))
+    for family in range(_AF_VSOCK + 1, _AF_MAX):
+        made.add_rule(pyseccomp.ALLOW, "socket", pyseccomp.Arg(0, pyseccomp.EQ, family))
     conditional = {"clone", "clone3", "personality", "socket"}
     for name in sorted(_known() - set(ALLOWED) - conditional):
         made.add_rule(denied, name)
