@@ -11,7 +11,7 @@ from pathlib import Path
 def find(layers: Sequence[Path], parts: Sequence[str]) -> os.stat_result | None:
     """The status of what a path names in the merged tree; None when there is nothing.
 
-    `layers` come lowest first. Symbolic links are not followed: where one stands in the path, its status is returned.
+    `layers` come lowest first. Symbolic links are not followed: below one there is nothing.
     """
     for layer in reversed(layers):
         found, hidden = _find_in(layer, parts)
@@ -31,8 +31,10 @@ def _find_in(layer: Path, parts: Sequence[str]) -> tuple[os.stat_result | None, 
             return None, opaque
         if is_whiteout(found):
             return None, True
-        if depth == len(parts) or not stat.S_ISDIR(found.st_mode):
+        if depth == len(parts):
             return found, True
+        if not stat.S_ISDIR(found.st_mode):
+            return None, True
         opaque = opaque or is_opaque(path)
     return None, opaque
 

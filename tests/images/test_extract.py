@@ -114,6 +114,14 @@ def test_a_whiteout_of_nothing_is_not_listed(make: Any, apply: Apply, merged: An
     assert sorted(seen) == ["dir", "dir/new", "fresh", "implied", "kept", "kept/x", "opaque", "opaque/sub"]
 
 
+def test_what_a_link_in_between_hid_need_not_be_hidden(make: Any, apply: Apply, merged: Any) -> None:
+    lowest = apply(make.tar(make.file("dir/sub/old")))
+    middle = apply(make.tar(make.symlink("dir", "elsewhere")), lowest)
+    members = [make.directory("dir"), make.whiteout("dir/sub"), make.whiteout("dir/old"), make.file("dir/implied/new")]
+    upper = apply(make.tar(*members), lowest, middle)
+    assert sorted(merged([lowest, middle, upper])) == ["dir", "dir/implied", "dir/implied/new"]
+
+
 def test_marks_in_a_directory_that_a_file_replaces(make: Any, apply: Apply, merged: Any) -> None:
     lowest = apply(make.tar(make.file("a/x"), make.file("b/c/x")))
     marks = [make.whiteout("a/x"), make.file("a/new"), make.opaque("b/c"), make.directory("b/c/d", mode=0o700)]

@@ -187,8 +187,12 @@ def test_many_processes_unpack_the_same_image(make: Any, store: Store, tmp_path:
     layers = [make.tar(*(make.file(f"{layer}/{n}", bytes(1000)) for n in range(100))) for layer in range(4)]
     store.load(make.layout(tmp_path / "source", *layers))
     remove_tree(store.home / "layers")
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        results = pool.starmap(_rootfs, [(str(store.home), "test")] * 8)
+    # Programs of their own: a pool's workers would have to import this file, which is no package of theirs.
+    code = "import sys, isoscope.images.store as s; print(*s.Store(s.Path(sys.argv[1])).rootfs('test').layers, sep='\\n')"
+    command = [sys.executable, "-c", code, str(store.home)]
+    unpacking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    results = [tuple(process.communicate()[0].splitlines()) for process in unpacking]
+    assert [process.returncode for process in unpacking] == [0] * 8
     assert len(set(results)) == 1
     assert [len(os.listdir(Path(layer) / str(n))) for n, layer in enumerate(results[0][2:])] == [100] * 4
 

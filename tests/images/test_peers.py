@@ -147,7 +147,7 @@ def _layer(make: Any, wishes: list[tuple[str, str, int, int]], below: set[str]) 
 
 @given(st.lists(st.lists(ENTRY, max_size=12), min_size=1, max_size=4))
 @settings(
-    max_examples=600,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink would take minutes: each example runs umoci
