@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from isoscope.testing.fixtures import fake, fake_lab  # noqa: F401
 
 PLUGIN = Path(__file__).parent / "plugin"
 

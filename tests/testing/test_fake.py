@@ -24,15 +24,8 @@ from isoscope.testing.fake_programs import PROGRAMS
 
 
 @pytest.fixture
-def fake():
-    return FakePlugin()
-
-
-@pytest.fixture
-def lab(home, fake):
-    with lab_with(home, fake) as lab:
-        yield lab
-        lab.gc()
+def lab(fake_lab):
+    return fake_lab
 
 
 def run(lab, *command, channel=None, **terms):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -9,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from isoscope.backends.network import BridgeNetwork, Lease
+from isoscope.backends.network import BridgeNetwork, Lease, netlink
 from isoscope.backends.network import subnet as subnets
 from isoscope.core.errors import HostError
 
@@ -113,6 +114,28 @@ def test_the_first_packet_is_not_lost(network, record, make_namespace):
             assert receiver.recv(100) == b"first"
         network.release(mine)
         network.close()  # and so each is the first port of a new bridge
+
+
+def test_changes_that_were_missed_are_asked_for(instance, monkeypatch):
+    class Deaf(socket.socket):
+        missed = 0
+
+        def recv(self, size):
+            datagram = super().recv(size)
+            if Deaf.missed < 3:
+                Deaf.missed += 1
+                raise OSError(errno.ENOBUFS, "what socket buffers of netlink(7) say that are too small")
+            return datagram
+
+    def open_socket(protocol=socket.NETLINK_ROUTE, groups=0):
+        made = real(protocol, groups)
+        return Deaf(fileno=made.detach()) if groups else made
+
+    real = netlink.open_socket
+    monkeypatch.setattr(netlink, "open_socket", open_socket)
+    lease, inside = instance()
+    assert Deaf.missed == 3
+    assert inside.pings(lease.gateway)
 
 
 def test_the_bridge_keeps_its_mac_when_ports_come_and_go(instance, network):

@@ -31,6 +31,10 @@ def nft(*arguments: str) -> str:
     return subprocess.run(["nft", *arguments], capture_output=True, text=True, check=True).stdout
 
 
+def fail(*_):
+    raise HostError("no")
+
+
 @pytest.fixture
 def unchanged(home):
     """A check that the host is as it was when the test began, but for the records in the registry."""
@@ -135,6 +139,24 @@ def test_what_others_broke_is_mended(network, record, make_namespace, outside, u
     unchanged()
 
 
+def test_mending_doubles_no_rule(network):
+    network.ensure()
+    before = nft("list", "ruleset")
+    ip("link", "set", network.bridge, "down")
+    network.ensure()
+    assert nft("list", "ruleset") == before
+
+
+def test_what_cannot_be_mended_is_left_to_those_who_use_it(network, record, monkeypatch):
+    network.lease(record())
+    ip("link", "set", network.bridge, "down")
+    monkeypatch.setattr("isoscope.backends.network.device.build_bridge", fail)
+    with pytest.raises(HostError):
+        network.lease(record())
+    assert nat.stands(network._names)
+    assert forwarding.is_on()
+
+
 def test_a_bridge_that_was_removed_comes_back_where_it_was_while_instances_run(network, record):
     before = network.lease(record())
     ip("link", "delete", network.bridge)
@@ -229,9 +251,6 @@ def test_a_firewall_that_knows_us_is_not(network, caplog):
 
 
 def test_a_failure_half_way_leaves_nothing(network, record, monkeypatch, unchanged):
-    def fail(*_):
-        raise HostError("no")
-
     monkeypatch.setattr("isoscope.backends.network.device.build_bridge", fail)
     with pytest.raises(HostError, match="no"):
         network.lease(record())
