@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import select
 import signal
@@ -178,18 +177,24 @@ def test_mke2fs_dies_with_its_maker(make: Any, store: Store, tmp_path: Path) -> 
     assert store.sweep() != []
 
 
-def _rootfs(home: str, reference: str) -> tuple[str, ...]:
-    rootfs = Store(Path(home)).rootfs(reference)
-    return (rootfs.digest, str(disk_image(rootfs, Path(home))), *map(str, rootfs.layers))
+#: Unpacks an image and makes its disk. A program of its own: a pool's workers would have to import this file, which is
+#: in no package.
+UNPACK = """
+import sys
+from pathlib import Path
+from isoscope.images.disk import disk_image
+from isoscope.images.store import Store
+home = Path(sys.argv[1])
+rootfs = Store(home).rootfs("test")
+print(rootfs.digest, disk_image(rootfs, home), *rootfs.layers, sep="\\n")
+"""
 
 
 def test_many_processes_unpack_the_same_image(make: Any, store: Store, tmp_path: Path) -> None:
     layers = [make.tar(*(make.file(f"{layer}/{n}", bytes(1000)) for n in range(100))) for layer in range(4)]
     store.load(make.layout(tmp_path / "source", *layers))
     remove_tree(store.home / "layers")
-    # Programs of their own: a pool's workers would have to import this file, which is no package of theirs.
-    code = "import sys, isoscope.images.store as s; print(*s.Store(s.Path(sys.argv[1])).rootfs('test').layers, sep='\\n')"
-    command = [sys.executable, "-c", code, str(store.home)]
+    command = [sys.executable, "-c", UNPACK, str(store.home)]
     unpacking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     results = [tuple(process.communicate()[0].splitlines()) for process in unpacking]
     assert [process.returncode for process in unpacking] == [0] * 8
