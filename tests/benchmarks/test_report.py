@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from isoscope.benchmarks import Run
 from isoscope.benchmarks.report import html
-from isoscope.benchmarks.report.figure import canvas, clean, figure
+from isoscope.benchmarks.report.figure import INK, canvas, clean, figure
 from isoscope.core import Workload
 
 Compare = Callable[..., Run]
@@ -120,7 +120,7 @@ def test_plots_take_the_pages_colour_and_have_ids_of_their_own(compare: Compare)
     text = page(compare())
     plots = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
     assert "currentColor" in plots
-    assert "#000000" not in plots
+    assert not re.search(rf"#000000|{INK}", plots)  # neither matplotlib's black nor what stands for the page's ink
     ids = re.findall(r'\bid="([^"]+)"', plots)
     assert len(ids) == len(set(ids))
     for reference in re.findall(r'(?:url\(#|xlink:href="#)([^")]+)', plots):
