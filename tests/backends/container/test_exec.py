@@ -53,7 +53,7 @@ def test_those_inside_cannot_look_into_it_while_it_comes(box):
 
 
 def test_its_orphans_stay_and_are_counted(sleeper):
-    assert execute(sleeper, "sh", "-c", "setsid sleep 1000 & exit 4")[0] == Exit(code=4)
+    assert execute(sleeper, "sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & exit 4")[0] == Exit(code=4)
     assert sleeper.stats().pids == 2
 
 

@@ -56,8 +56,8 @@ EXPECTED = {
     "setns": errno.EPERM,
     "clone user": errno.EPERM,
     "clone nothing": errno.EINVAL,  # the kernel's own word: the filter let it through
-    "vsock": errno.EPERM,
-    "vsock and more": errno.EPERM,
+    "vsock": errno.ENOSYS,
+    "vsock and more": errno.ENOSYS,
     "inet": 0,
     "personality": 0,
     "no randomization": errno.ENOSYS,

@@ -40,7 +40,7 @@ def test_directories_nested_deeper_than_the_stack_and_the_descriptors_reach(tmp_
     top = tmp_path / "top"
     top.mkdir()
     at = os.open(top, os.O_RDONLY)
-    for _ in range(3000):
+    for _ in range(1500):
         os.mkdir("d", dir_fd=at)
         inner = os.open("d", os.O_RDONLY, dir_fd=at)
         os.close(at)
