@@ -63,8 +63,8 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return report
 
-    register("compare", "measure variants side by side", compare)
-    register("report", "write the report of a run again", report)
+    register("compare", "Measure variants side by side.", compare)
+    register("report", "Write the report of a run again.", report)
 
 
 @hookimpl

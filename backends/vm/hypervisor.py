@@ -12,6 +12,7 @@ from typing import Any
 
 from isoscope.backends.vm import events, roots
 from isoscope.backends.vm.faults import libvirt_errors
+from isoscope.backends.vm.unfinished import PREFIX
 from isoscope.core.errors import BackendUnavailable
 from isoscope.core.instance import Stats
 
@@ -101,6 +102,8 @@ class _Embedded:
             if self._hypervisor is None:
                 root = roots.path()
                 self._hypervisor = Hypervisor(f"qemu:///embed?root={root}", root)
+                # It is never finalized: as an interpreter ends, libvirt's module may go before its last connection.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._hypervisor))
             self._users += 1
             return self._hypervisor
 
@@ -149,7 +152,7 @@ def remember(home: Path, hypervisor: Hypervisor) -> None:
         known = cache / path.name
         if known.exists() and known.read_bytes() == path.read_bytes():
             continue
-        with tempfile.NamedTemporaryFile(dir=cache, prefix="new-", delete=False) as copy:
+        with tempfile.NamedTemporaryFile(dir=cache, prefix=PREFIX, delete=False) as copy:
             copy.write(path.read_bytes())
         os.replace(copy.name, known)
 
