@@ -279,7 +279,8 @@ def _below(directory: Path, leave_out: frozenset[str] = frozenset()) -> Iterator
         for entry in entries:
             if entry.name not in leave_out:
                 yield entry.path
-                if entry.is_dir(follow_symlinks=False):
+                # A mount is a line of its own; behind it may stand the host's /proc.
+                if entry.is_dir(follow_symlinks=False) and not os.path.ismount(entry.path):
                     yield from _below(Path(entry.path))
 
 

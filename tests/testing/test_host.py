@@ -101,12 +101,10 @@ def link(home: Path, mark: str) -> Iterator[None]:
 @contextmanager
 def cgroup(home: Path, mark: str) -> Iterator[None]:
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    root = next(point for _, point, kind, *_ in mounts if kind in ("cgroup", "cgroup2"))
-    directory = Path(root, "isoscope-test-parent", mark)
-    directory.mkdir(parents=True)
+    directory = Path(next(point for _, point, kind, *_ in mounts if kind in ("cgroup", "cgroup2")), mark)
+    directory.mkdir()
     yield
     directory.rmdir()
-    directory.parent.rmdir()
 
 
 @contextmanager
@@ -199,6 +197,19 @@ def test_images_and_caches_are_kept_on_purpose(home):
         (home / name).mkdir()
         (home / name / "something").touch()
     assert before.difference(HostSnapshot.take(home)) == []
+
+
+def test_what_lies_behind_a_mount_is_not_listed(home):
+    point = home / "point"
+    point.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+    try:
+        (point / "behind").touch()
+        taken = HostSnapshot.take(home)
+    finally:
+        subprocess.run(["umount", point], check=True)
+    assert (taken.mounts, taken.files) == ({str(point)}, {str(point)})
+    point.rmdir()
 
 
 def test_a_watch_finds_what_an_instance_left_whose_record_is_gone(home):
