@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay, roots, shares
+from isoscope.backends.vm import overlay, roots, shares, unfinished
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
 from isoscope.backends.vm.guest_terms import vcpus
@@ -132,7 +132,14 @@ class VmBackend(Backend):
         Files(self.context.home, record).remove()
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return [*self._network.sweep(live), *roots.sweep(), *guests.sweep(self.context.home)]
+        home = self.context.home
+        return [
+            *self._network.sweep(live),
+            *roots.sweep(),
+            *guests.sweep(home),
+            *unfinished.sweep(home / "cache" / "libvirt"),
+            *unfinished.sweep(home / "cache" / "overlays"),
+        ]
 
     def close(self) -> None:
         with self._lock:

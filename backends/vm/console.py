@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
 
@@ -27,7 +28,7 @@ class Console:
     def received(self, data: bytes) -> None:
         """A piece arrived, now."""
         at_ns = monotonic_ns()
-        if not data or self._log.closed:
+        if not data:
             return
         if not self._tail:
             self._on_kernel(at_ns)
@@ -35,8 +36,9 @@ class Console:
         if not self._init_seen and _INIT_SIGN in self._tail:
             self._init_seen = True
             self._on_init(at_ns)
-        if self._log.tell() < _LARGEST_LOG:
-            self._log.write(data)
+        with suppress(ValueError, OSError):  # closed by another thread, or a full disk: it is there for reading only
+            if self._log.tell() < _LARGEST_LOG:
+                self._log.write(data)
 
     def tail(self) -> str:
         """The last lines, fit to be printed, or a word on why there are none."""

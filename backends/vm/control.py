@@ -26,9 +26,12 @@ class Control:
         *,
         connected: Callable[[int], None],
         configured: Callable[[int], None],
-        lost: Callable[[], None],
+        lost: Callable[[str], None],
     ) -> None:
-        """`lost` is called when QEMU hangs up, however that comes; the others get the moment on the monotonic clock."""
+        """`lost` is called when the guest cannot be heard any more, with the reason where it is not that QEMU hung up.
+
+        The others get the moment on the monotonic clock.
+        """
         self._configured, self._lost = configured, lost
         self.hello: dict[str, str] = {}  #: what the guest says it is
         self.gone = False
@@ -89,16 +92,21 @@ class Control:
     def _receive(self, data: bytes) -> None:
         at_ns = monotonic_ns()
         if not data:
-            self.gone = True
-            self._lost()
+            self._hang_up("")
             return
         try:
             for kind, stream, payload in self._reader.feed(data):
                 self._take(kind, stream, payload, at_ns)
         except (ValueError, struct.error):  # whoever is root in the guest can make its init say anything
-            self._endpoint.close()
-            self.gone = True
-            self._lost()
+            self._hang_up("its init said what none of ours says")
+        except OSError as error:
+            self._hang_up(f"its output cannot be kept: {error.strerror}")
+
+    def _hang_up(self, why: str) -> None:
+        """The guest then powers itself off."""
+        self.gone = True
+        self._endpoint.close()
+        self._lost(why)
 
     def _take(self, kind: int, stream: int, payload: bytes, at_ns: int) -> None:
         match kind:

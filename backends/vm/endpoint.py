@@ -57,7 +57,10 @@ class Endpoint:
                 end.close()
 
     def _accept(self) -> None:
-        peer, _ = self._listener.accept()
+        try:
+            peer, _ = self._listener.accept()
+        except OSError:  # closed meanwhile, by another thread
+            return
         self._pump.remove(self._listener.fileno())
         self._listener.close()
         # A guest that does not read for so long never will; see `send`.

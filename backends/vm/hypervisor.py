@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import shutil
 import tempfile
@@ -27,7 +28,7 @@ class Hypervisor:
         self.uri = uri
         self.root = root  #: of the embedded driver; None for a daemon
         with libvirt_errors(f"cannot open {uri}", error=BackendUnavailable, hint=_opening_hint(root)):
-            self._connection = _open(self.uri)
+            self._connection = _open(uri, root)
 
     def machine(self, accelerator: str) -> str:
         """The versioned name of the machine type, such as `pc-q35-7.2`.
@@ -179,10 +180,12 @@ def _capability_cache(home: Path) -> Path:
     return cache
 
 
-def _open(uri: str) -> Any:
+def _open(uri: str, root: Path | None) -> Any:
     import libvirt
 
-    return libvirt.open(uri)
+    # Without a transport, a process that has the embedded driver is its own daemon, and never asks the host's.
+    scheme, colon, rest = uri.partition(":")
+    return libvirt.open(uri if root or "+" in scheme else f"{scheme}+unix{colon}{rest}")
 
 
 def _version(number: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from isoscope.backends.launcher.terminal import window_size
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay
+from isoscope.backends.vm import overlay, roots
 from isoscope.backends.vm.console import Console
 from isoscope.backends.vm.control import Control
 from isoscope.backends.vm.domain import Machine, domain_xml
@@ -76,6 +76,7 @@ class VmInstance(Instance):
         self._task: Task | None = None
         self._domain: Any = None
         self._process: QemuProcess | None = None
+        self._claimed = False
         self._ending = False  #: we are about to end the machine ourselves
         self._crash: InstanceFailed | None = None
 
@@ -83,9 +84,9 @@ class VmInstance(Instance):
 
     def _start(self) -> None:
         deadline = monotonic() + _PATIENCE[self._proof["accelerator"]]
-        root = self._hypervisor.root
-        pid_file = root / "run" / "qemu" / f"{self.record.mark}.pid" if root else None
+        pid_file = roots.pid_file(self._hypervisor.root, self.record.mark) if self._hypervisor.root else None
         self.record.claim(vm={"uri": self._hypervisor.uri, "pid_file": pid_file and str(pid_file)})
+        self._claimed = True
         self._files.make()
         lease = self._site.network.lease(self.record) if self.workload.network is Network.BRIDGE else None
         overlay.copy(self._site.template, self._files.disk)
@@ -94,11 +95,22 @@ class VmInstance(Instance):
         for share in machine.shares:
             bind(share)
         self._domain = self._hypervisor.start(domain_xml(machine))
-        if pid_file is not None:
-            self._process = find(pid_file, self.record.mark)
-        self._instruct(guest_terms(self.launch, lease, machine.shares), deadline)
-        self._check_accelerator()
-        self._await_start(deadline)
+        try:
+            # Before it is told what to run, while it boots: afterwards, it might have ended.
+            self._process = self._find_process()
+            self._check_accelerator()
+            # Should nobody be left to end QEMU, it ends with its guest, which does when its control channel is hung up.
+            self._ask_qemu("set-action", shutdown="poweroff")
+            self._instruct(guest_terms(self.launch, lease, machine.shares), deadline)
+            self._await_start(deadline)
+        except InstanceFailed as error:
+            if self._crash is not None:  # and so some question was not answered
+                raise self._crash from error
+            raise
+
+    def _find_process(self) -> QemuProcess | None:
+        pid_file = self.record.resources["vm"]["pid_file"]
+        return find(Path(pid_file), self.record.mark) if pid_file else None
 
     def _listen(self) -> None:
         pump = self.launch.pump
@@ -139,13 +151,17 @@ class VmInstance(Instance):
 
     def _check_accelerator(self) -> None:
         """What the running QEMU says it uses is what stands beside each figure."""
-        import libvirt_qemu  # type: ignore[import-untyped]
-
-        with libvirt_errors("QEMU does not tell its accelerator"):
-            answer = libvirt_qemu.qemuMonitorCommand(self._domain, json.dumps({"execute": "query-kvm"}), 0)
-        used = "kvm" if json.loads(answer)["return"]["enabled"] else "tcg"
+        used = "kvm" if self._ask_qemu("query-kvm")["enabled"] else "tcg"
         if used != self._proof["accelerator"]:
             raise InstanceFailed(f"QEMU uses {used} instead of {self._proof['accelerator']}", hint="isoscope doctor")
+
+    def _ask_qemu(self, command: str, **arguments: str) -> Any:
+        """A command of QEMU's monitor, https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html."""
+        import libvirt_qemu  # type: ignore[import-untyped]
+
+        asked = json.dumps({"execute": command, "arguments": arguments})
+        with libvirt_errors(f"QEMU does not answer {command}"):
+            return json.loads(libvirt_qemu.qemuMonitorCommand(self._domain, asked, 0))["return"]
 
     def _command(self, arguments: tuple[str, ...], stdio: Stdio, terminal: bool) -> Command:
         return Command(
@@ -171,14 +187,14 @@ class VmInstance(Instance):
         self.saw_exit(how, at_ns)
         self._control.power_off()
 
-    def _lost(self) -> None:
+    def _lost(self, why: str) -> None:
         assert self._control is not None
         assert self._serial is not None
         if self._ending:
             return
         self._serial.drain()
         self._crash = InstanceFailed(
-            f"the virtual machine of {self.record.name!r} {self._what_happened()}", hint=self._trouble()
+            f"the virtual machine of {self.record.name!r} stopped: {why or self._what_happened()}", hint=self._trouble()
         )
         self._control.lose(self._crash)
         if "exec" in self.timeline.moments:
@@ -186,7 +202,7 @@ class VmInstance(Instance):
 
     def _what_happened(self) -> str:
         assert self._console is not None
-        return "stopped: its kernel panicked" if self._console.panicked else "ended before its workload"
+        return "its kernel panicked" if self._console.panicked else "it ended before its workload"
 
     # The other verbs
 
@@ -216,6 +232,7 @@ class VmInstance(Instance):
         task = self._control.open(lambda send: Task(self._command(command, stdio, terminal), send, output=relay(stdio)))
         task.run()
         if not task.wait_started(_ANSWER):
+            task.kill(signal.SIGKILL)
             raise self._late(f"the guest did not start {command[0]!r}")
         return task
 
@@ -244,10 +261,13 @@ class VmInstance(Instance):
 
     def _switch_off(self) -> None:
         self._ending = True
+        if not self._claimed:
+            return
+        self._process = self._process or self._find_process()  # a start may have been interrupted anywhere
         if self._process is not None:
             # libvirt would ask QEMU first, and then look five times a second whether it has ended.
             self._process.kill()
-        elif self._domain is not None:
+        elif self._hypervisor.root is None:
             self._hypervisor.destroy(self.record.mark)
 
     def _delete(self) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from isoscope.backends.vm.unfinished import PREFIX
 from isoscope.core.errors import BackendUnavailable, HostError
 
 
@@ -24,7 +25,7 @@ def template(base: Path, home: Path) -> Path:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="new-", dir=path.parent) as scratch:
+            with tempfile.TemporaryDirectory(prefix=PREFIX, dir=path.parent) as scratch:
                 _create(base, Path(scratch) / "overlay")
                 (Path(scratch) / "overlay").rename(path)
         except OSError as error:

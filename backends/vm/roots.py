@@ -30,7 +30,7 @@ stdio_handler = "file"
 _AS_ROOT = 'user = "+0"\ngroup = "+0"\n'
 
 CAPABILITIES = "cache/qemu/capabilities"  #: what libvirt knows of each QEMU, below a root
-PID_FILES = "run/qemu"
+_PID_FILES = "run/qemu"
 
 
 def parent() -> Path:
@@ -43,6 +43,11 @@ def parent() -> Path:
 def path() -> Path:
     """This process's root."""
     return parent() / f"{os.getpid()}-{process_start_time(os.getpid())}"
+
+
+def pid_file(root: Path, domain: str) -> Path:
+    """Where libvirt writes the pid of a domain's QEMU, before QEMU runs."""
+    return root / _PID_FILES / f"{domain}.pid"
 
 
 def make() -> Path:
@@ -78,7 +83,7 @@ def sweep() -> list[str]:
         if not (pid.isdigit() and start_time.isdigit()) or process_start_time(int(pid)) == int(start_time):
             continue
         # A VM that still runs can be found by its pid file alone: its owner's `gc` will need it.
-        if any(_runs(path) for path in (root / PID_FILES).glob("*.pid")):
+        if any(_runs(path) for path in (root / _PID_FILES).glob("*.pid")):
             continue
         remove(root)
         lines.append(f"removed libvirt's directory {root}")

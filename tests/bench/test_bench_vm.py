@@ -59,7 +59,7 @@ def bare(lab: Lab, instance: VmInstance) -> int:
     instance._files.make()
     overlay.copy(instance._site.template, machine.disk)
     serial = Endpoint(machine.console, pump, connected=lambda: None, received=lambda _: None)
-    control = Control(machine.control, pump, connected=lambda _: None, configured=lambda _: None, lost=lambda: None)
+    control = Control(machine.control, pump, connected=lambda _: None, configured=lambda _: None, lost=lambda _: None)
     began = monotonic_ns()
     qemu = subprocess.Popen(arguments(machine), stdin=subprocess.DEVNULL)
     try:

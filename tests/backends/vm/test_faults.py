@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from isoscope.backends.vm import instance as instances
-from isoscope.backends.vm import roots
+from isoscope.backends.vm import roots, unfinished
 from isoscope.backends.vm.process import find
 from isoscope.core import Exit, Instance, Lab, Resources, Status, Workload
 from isoscope.core.errors import BackendUnavailable, InputError, InstanceFailed, Timeout
@@ -32,11 +36,17 @@ def qemu(instance: Instance) -> int:
     return int(Path(instance.record.resources["vm"]["pid_file"]).read_text())
 
 
+def alter(instance: Instance, **parts) -> None:
+    """Let the instance be started with another machine than it should."""
+    site = instance._site
+    instance._site = replace(site, machine=lambda *args: replace(site.machine(*args), **parts))
+
+
 def test_a_qemu_killed_from_outside_is_told_from_an_end(lab):
     with started(lab) as instance:
         execution = instance.exec(("sleep", "1000"))
         os.kill(qemu(instance), signal.SIGKILL)
-        with pytest.raises(InstanceFailed, match="ended before its workload") as raised:
+        with pytest.raises(InstanceFailed, match="it ended before its workload") as raised:
             instance.wait(PATIENCE)
         assert "Linux version" in raised.value.hint
         assert instance.status is Status.STOPPED
@@ -51,6 +61,35 @@ def test_a_panic_is_told_with_the_consoles_last_words(lab):
             instance.wait(PATIENCE)
         assert "sysrq" in raised.value.hint.lower()
         assert (instance.record.directory / "console.log").read_bytes().startswith(b"[    0.000000] Linux version")
+
+
+def test_a_kernel_that_finds_no_init_is_told_by_its_panic(lab):
+    instance = lab.create(Workload(command=SLEEP), "vm")
+    alter(instance, initrd=Path("/etc/hostname"))
+    with pytest.raises(InstanceFailed, match="its kernel panicked") as raised:
+        instance.start()
+    assert "Kernel panic" in raised.value.hint
+    assert "init" not in instance.timeline.moments
+    instance.delete()
+
+
+def test_an_interrupted_start_leaves_nothing(lab, monkeypatch):
+    instance = lab.create(Workload(command=SLEEP), "vm")
+    start = instance._hypervisor.start
+
+    def interrupted(xml):
+        start(xml)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(instance._hypervisor, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        instance.start()
+    pid_file = Path(instance.record.resources["vm"]["pid_file"])
+    process = find(pid_file, instance.record.mark)
+    assert process is not None
+    instance.delete()
+    assert select.select([process._pidfd], [], [], 0)[0], "QEMU was left behind"
+    process.close()
 
 
 def test_a_guest_that_does_not_come_up_is_given_up(lab, monkeypatch):
@@ -81,14 +120,26 @@ def test_sigkill_ends_a_guest_that_does_not_listen(lab, monkeypatch):
 def test_a_guest_that_breaks_the_protocol_is_a_guest_that_has_gone(lab):
     with started(lab) as instance:
         instance._control._receive(b"\xff" * 100)
-        with pytest.raises(InstanceFailed):
+        with pytest.raises(InstanceFailed, match="said what none of ours says"):
             instance.wait(PATIENCE)
+
+
+def test_output_that_cannot_be_kept_ends_the_instance(lab, monkeypatch):
+    instance = lab.create(Workload(command=SLEEP), "vm")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(instance.log, "write", full)
+    instance.start()
+    with pytest.raises(InstanceFailed, match="No space left"):
+        instance.wait(PATIENCE)
+    instance.delete()
 
 
 def test_qemus_refusal_is_told(lab, monkeypatch):
     instance = lab.create(Workload(command=SLEEP), "vm")
-    site = instance._site
-    instance._site = replace(site, machine=lambda *a: replace(site.machine(*a), kernel=Path("/etc/hostname")))
+    alter(instance, kernel=Path("/etc/hostname"))
     with pytest.raises(InstanceFailed, match="kernel"):
         instance.start()
     instance.delete()
@@ -131,6 +182,22 @@ def test_reclaim_ends_what_it_finds_and_nothing_else(lab):
         lab.backend("vm").reclaim(record)
 
 
+def test_a_machine_whose_owner_was_killed_ends_by_itself(lab):
+    command = [sys.executable, "-m", "isoscope.testing.victim", str(lab.home), "vm", "base"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as victim:
+        _, running = victim.stdout.readline().split()
+        record = lab.registry.find(running)
+        qemu = find(Path(record.resources["vm"]["pid_file"]), record.mark)
+        assert qemu is not None
+        victim.kill()
+    try:
+        assert select.select([qemu._pidfd], [], [], PATIENCE)[0]
+    finally:
+        qemu.kill()
+        qemu.close()
+    assert len(lab.gc()) >= 2
+
+
 def test_the_roots_of_dead_processes_are_swept(tmp_path, monkeypatch):
     monkeypatch.setattr(roots, "parent", lambda: tmp_path / "isoscope")
     mine, dead, other = roots.make(), tmp_path / "isoscope" / "99999999-1", tmp_path / "isoscope" / "forwarding-1"
@@ -143,6 +210,18 @@ def test_the_roots_of_dead_processes_are_swept(tmp_path, monkeypatch):
     assert other.exists()
     roots.remove(mine)
     roots.remove(mine)
+
+
+def test_what_was_left_half_written_is_swept(tmp_path):
+    (tmp_path / "new-overlay").mkdir()
+    for name in ("new-file", "new-overlay/part", "known.xml"):
+        (tmp_path / name).touch()
+    assert unfinished.sweep(tmp_path) == [], "somebody may be about to finish it"
+    for name in ("new-file", "new-overlay", "known.xml"):
+        os.utime(tmp_path / name, (0, 0))
+    assert len(unfinished.sweep(tmp_path)) == 2
+    assert os.listdir(tmp_path) == ["known.xml"]
+    assert unfinished.sweep(tmp_path / "missing") == []
 
 
 def test_a_lab_can_be_closed_and_another_opened(lab, stocked_home):
