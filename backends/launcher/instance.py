@@ -131,6 +131,10 @@ class LaunchedInstance(Instance):
         if self._task is not None:
             self._task.kill(signal_number)
 
+    def resize(self, rows: int, columns: int) -> None:
+        if self._task is not None:
+            self._task.resize(rows, columns)
+
     def _pause(self) -> None:
         if not self._cgroup.can_freeze:
             raise HostError(

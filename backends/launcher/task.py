@@ -54,6 +54,12 @@ class Task:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._pidfd, signal_number)
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Resize its terminal, where it has one."""
+        with self._lock:
+            if self._keyboard is not None and not self._ended:
+                self._keyboard.resize(rows, columns)
+
     @contextlib.contextmanager
     def descriptor(self) -> Iterator[int]:
         """A pidfd of the process. Raises InstanceFailed when it has ended."""
@@ -134,3 +140,7 @@ class LaunchedExecution(Execution):
     def kill(self, signal_number: int) -> None:
         assert self.task is not None
         self.task.kill(signal_number)
+
+    def resize(self, rows: int, columns: int) -> None:
+        assert self.task is not None
+        self.task.resize(rows, columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import termios
 import threading
 
 from isoscope.core.output import Stdio
@@ -30,6 +31,10 @@ class TerminalInput:
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="isoscope-terminal", daemon=True)
         self._thread.start()
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the terminal the size of the caller's; its foreground process group gets SIGWINCH."""
+        termios.tcsetwinsize(self._terminal, (rows, columns))
 
     def close(self) -> None:
         """End the thread, in the middle of a write if need be."""
