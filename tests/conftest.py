@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,12 @@ import pytest
 from isoscope.core import Lab
 from isoscope.testing.fixtures import state_directory
 from isoscope.testing.host import KEPT, HostSnapshot, HostWatch
+
+
+def pytest_configure() -> None:
+    """Whoever starts tests in the background may have them ignore SIGINT, and so every program that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
