@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -255,3 +256,27 @@ def test_removal_takes_what_the_instance_made_below(busy):
     busy.remove()
     busy.remove()
     assert not place.exists()
+
+
+@pytest.mark.root
+def test_labs_that_close_meanwhile_do_not_get_in_the_way():
+    """Each takes the empty folder away, at any moment."""
+    tree = Tree.discover()
+    stop = threading.Event()
+
+    def close_labs() -> None:
+        while not stop.is_set():
+            tree.clean()
+
+    closing = threading.Thread(target=close_labs)
+    closing.start()
+    try:
+        for number in range(200):
+            cgroup = tree.cgroup(f"isoscope-test-{os.getpid()}-{number}", Resources())
+            tree.prepare(cgroup)
+            carry_out(cgroup, files={})
+            cgroup.remove()
+    finally:
+        stop.set()
+        closing.join()
+        tree.clean()
