@@ -16,7 +16,7 @@ compare: setup  ## compare the start-up of a process, a container and a VM; leav
 	.venv/bin/isoscope compare $(ARGS)
 
 test: dev  ## run all tests, the linters and type checks among them
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest --ignore=tests/bench $(ARGS)
 
 bench: dev  ## measure Isoscope itself against what it must not be slower than
 	.venv/bin/pytest tests/bench --benchmark-enable --benchmark-only $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,8 +43,18 @@ def current_lab() -> Lab:
     session = current_session()
     if session.lab is None:
         session.lab = Lab(libvirt_uri=session.connect)
-        click.get_current_context().find_root().call_on_close(session.lab.close)
+        root = click.get_current_context().find_root()
+        root.call_on_close(session.lab.close)
+        root.call_on_close(_show_log())
     return session.lab
+
+
+def _show_log() -> Callable[[], None]:
+    """Pass on to standard error what takes its time, such as the build of an image. Returns what undoes it."""
+    log, handler = logging.getLogger("isoscope"), logging.StreamHandler()
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    return lambda: log.removeHandler(handler)
 
 
 def json_option(command: _Command) -> _Command:
