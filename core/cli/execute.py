@@ -31,11 +31,12 @@ def execute(terminal: bool, name: str, command: tuple[str, ...]) -> int:
     descriptor = require_terminal() if terminal else None
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
+        if descriptor is not None:
+            stack.enter_context(raw(descriptor))
         signals.hold()
         execution = find(name).exec(command, Stdio(0, 1, 2), terminal=terminal)
         signals.forward(execution.kill)
         if descriptor is not None:
-            stack.enter_context(raw(descriptor))
             stack.enter_context(sizes(descriptor, execution.resize))
         with contextlib.closing(execution):
             return execution.wait().exit_status

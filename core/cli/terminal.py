@@ -26,7 +26,7 @@ def raw(descriptor: int) -> Iterator[None]:
     """Pass every key on as it is (cfmakeraw(3)); the terminal is as before afterwards."""
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSADRAIN)  # the default would discard what has been typed ahead
         yield
     finally:
         # TCSADRAIN lets what was written arrive; a terminal that has gone needs no restoring.

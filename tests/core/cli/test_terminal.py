@@ -36,6 +36,13 @@ def test_raw_is_raw_and_then_as_before(pty):
     assert termios.tcgetattr(slave) == before
 
 
+def test_what_was_typed_ahead_is_not_lost(pty):
+    master, slave = pty
+    os.write(master, b"ahead\n")
+    with terminal.raw(slave):
+        assert os.read(slave, 100) == b"ahead\n"
+
+
 def test_a_terminal_that_has_gone_needs_no_restoring():
     master, slave = os.openpty()
     with terminal.raw(slave):
