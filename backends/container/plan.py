@@ -22,6 +22,7 @@ from isoscope.backends.container.network import ConnectToBridge, MakeNetworkName
 from isoscope.backends.container.procfs import MaskPaths, ReadOnlyPaths, maskable
 from isoscope.backends.container.seccomp import Seccomp
 from isoscope.backends.launcher import linux
+from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Phases
 from isoscope.backends.launcher.mounts import (
@@ -35,12 +36,12 @@ from isoscope.backends.launcher.mounts import (
 )
 from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import (
+    AwaitWord,
     Clone,
     CloseDescriptors,
     JoinCgroups,
     NewSession,
-    ProveCgroups,
-    ProveNamespaces,
+    Settled,
     SetUser,
     WorkingDirectory,
 )
@@ -76,7 +77,14 @@ def build(launch: Launch, terms: Terms) -> Plan:
     theirs: list[tuple[str, Sequence[Step]]] = [
         ("clone", _enter(terms)),
         ("rootfs", _rootfs(launch, terms)),
-        ("exec", _execute(launch, terms, Command.of(launch), console=True)),
+        (
+            "exec",
+            [
+                *_become(launch, terms, Command.of(launch), console=True),
+                AwaitWord(),
+                Command.of(launch).execute(launch),
+            ],
+        ),
     ]
     clone = Clone(namespaces(launch, terms, cloned=True), terms.cgroup.unified is not None)
     return Plan(ours, clone, theirs)
@@ -98,8 +106,8 @@ def namespaces(launch: Launch, terms: Terms, *, cloned: bool) -> tuple[str, ...]
 def execution(launch: Launch, terms: Terms, command: Command) -> tuple[Clone, Phases]:
     """The clone and the phases of a second command in the container."""
     enter = [*_join(terms.cgroup), EnterNamespaces(namespaces(launch, terms, cloned=False))]
-    run = _execute(launch, terms, command, console=False)
-    return Clone((), terms.cgroup.unified is not None), [("exec", [*enter, *run])]
+    become = _become(launch, terms, command, console=False)
+    return Clone((), terms.cgroup.unified is not None), [("exec", [*enter, *become, command.execute(launch)])]
 
 
 def _network(terms: Terms) -> list[Step]:
@@ -115,10 +123,9 @@ def _join(cgroup: Cgroup) -> list[Step]:
 def _enter(terms: Terms) -> list[Step]:
     steps: list[Step] = [] if terms.maps is None else [terms.maps.step()]
     steps += _join(terms.cgroup)
-    steps.append(ProveCgroups())
     if terms.connect is not None:
         steps.append(EnterNetwork())
-    return [*steps, NewCgroupNamespace(), ProveNamespaces()]
+    return [*steps, NewCgroupNamespace(), Settled()]
 
 
 def _rootfs(launch: Launch, terms: Terms) -> list[Step]:
@@ -178,7 +185,7 @@ def _trees(launch: Launch) -> tuple[list[Step], list[Step]]:
     return list(taken), [AttachTree(target) for _, target, _ in wanted]
 
 
-def _execute(launch: Launch, terms: Terms, command: Command, *, console: bool) -> list[Step]:
+def _become(launch: Launch, terms: Terms, command: Command, *, console: bool) -> list[Step]:
     return [
         NewSession(),
         command.streams(console=console),
@@ -186,8 +193,7 @@ def _execute(launch: Launch, terms: Terms, command: Command, *, console: bool) -
         ResourceLimits(),
         WorkingDirectory(launch.working_directory()),
         DropBoundingSet(terms.maps is None),
-        SetUser(launch.rootfs.user, terms.maps is None or terms.maps.many),
+        SetUser(launch.rootfs.user, terms.maps is None or terms.maps.many, account(launch.rootfs)),
         DropCapabilities(),
         Seccomp(terms.seccomp),
-        command.execute(launch),
     ]

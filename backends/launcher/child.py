@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 from time import monotonic_ns
 
@@ -21,9 +22,11 @@ def run(scene: Scene, phases: Phases) -> NoReturn:
     """Carry out the steps, send the report, execute the command; end the process if any of it fails."""
     at: list[Any] = ["", None]
     try:
-        status = _socket.socket(fileno=scene.fds["status"])
+        # Told what it is, the module need not ask the kernel.
+        status = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, scene.fds["status"])
         scene.send_fd = lambda name, fd: wire.send(status, {"fd": name}, (fd,))
-        scene.await_word = lambda: wire.receive(status)
+        scene.settled = lambda: wire.send(status, {"settled": True})
+        scene.await_word = lambda: _await_word(status)
         try:
             _run(scene, phases, status, at)
         except OSError as error:
@@ -36,6 +39,11 @@ def run(scene: Scene, phases: Phases) -> NoReturn:
         os._exit(127)
 
 
+def _await_word(status: _socket.socket) -> None:
+    if wire.receive(status) is None:
+        raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def _run(scene: Scene, phases: Phases, status: _socket.socket, at: list[Any]) -> None:
     moments: dict[str, int] = {}
     *_, (_, (*_, execute)) = phases
@@ -45,6 +53,6 @@ def _run(scene: Scene, phases: Phases, status: _socket.socket, at: list[Any]) ->
             if step is execute:
                 # If nobody listens any more this raises, and the command is not run: whoever cleans up after a
                 # killed owner meets a process that is in its cgroup, or none.
-                wire.send(status, {"moments": moments, "proof": scene.proof})
+                wire.send(status, {"moments": moments})
             step.execute(scene)
         moments[phase] = monotonic_ns()

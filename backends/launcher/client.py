@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import fcntl
@@ -155,7 +156,9 @@ class Launcher:
         wait for a word, which is sent when it returns. Raises CommandNotFound, CommandNotExecutable, HostError when
         memory or disk are full, else InstanceFailed.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = (
+            _socket.socketpair()
+        )  # not the module's above it, which spends time on turning numbers into names
         with contextlib.closing(ours):
             with contextlib.closing(theirs), self._lock:
                 self._prepare(request)
@@ -168,7 +171,7 @@ class Launcher:
                 if on_cloned is not None:
                     on_cloned(answer["pid"])
                     wire.send(ours, "go")
-                return _follow(ours, pidfd, request.command)
+                return _follow(ours, pidfd, answer["pid"], request.command)
             except BaseException:
                 _abort(pidfd)
                 raise
@@ -225,15 +228,20 @@ def _sealed_copy(path: str) -> int:
     return copy
 
 
-def _follow(status: socket.socket, pidfd: int, command: tuple[str, ...]) -> Started:
+def _follow(status: _socket.socket, pidfd: int, pid: int, command: tuple[str, ...]) -> Started:
     """Read what the child reports until its exec closes the socket."""
     report: Any = None
-    fds = {"process": pidfd}
+    fds, proof = {"process": pidfd}, {}
     try:
         while (received := wire.receive(status)) is not None:
             message, (*sent,) = received
             if "fd" in message:
                 fds[message["fd"]] = sent[0]
+                continue
+            if "settled" in message:
+                with contextlib.suppress(OSError):  # it has failed meanwhile, and its report is on the way
+                    proof = _proof(pid)
+                    wire.send(status, "go")
                 continue
             _raise_failure(message, command)
             report = message
@@ -245,7 +253,7 @@ def _follow(status: socket.socket, pidfd: int, command: tuple[str, ...]) -> Star
             )
         if fds["process"] != pidfd:
             _reap(pidfd)  # the one that was born again in the container has taken its place
-        return Started(fds["process"], executed_ns, report["moments"], report["proof"], fds.get("terminal"))
+        return Started(fds["process"], executed_ns, report["moments"], proof, fds.get("terminal"))
     except BaseException:
         for name, fd in fds.items():
             if fd == pidfd:
@@ -255,6 +263,17 @@ def _follow(status: socket.socket, pidfd: int, command: tuple[str, ...]) -> Star
             else:
                 os.close(fd)
         raise
+
+
+def _proof(pid: int) -> dict[str, str]:
+    """What the kernel says of a process that has not executed its command yet."""
+    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+    with open(f"/proc/{pid}/cgroup") as cgroup:
+        return {
+            "kernel": os.uname().release,
+            "cgroup": cgroup.read().strip(),
+            "namespaces": " ".join(os.readlink(f"/proc/{pid}/ns/{name}") for name in names),
+        }
 
 
 def _abort(pidfd: int) -> None:

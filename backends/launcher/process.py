@@ -52,26 +52,24 @@ class JoinCgroups(Step):
                 os.close(fd)
 
 
-class ProveCgroups(Step):
-    """Note which cgroups the process is in, by their paths on the host."""
+class Settled(Step):
+    """Say that cgroups and namespaces are entered. Whoever asked reads them from /proc while the next steps go on."""
 
     def describe(self) -> str:
-        return "read /proc/self/cgroup"
+        return "have /proc/PID/cgroup and /proc/PID/ns read from outside"
 
     def execute(self, scene: Scene) -> None:
-        scene.proof["cgroup"] = users.read("/proc/self/cgroup").strip()
+        scene.settled()
 
 
-class ProveNamespaces(Step):
-    """Note what the kernel says that the process is."""
+class AwaitWord(Step):
+    """Wait until they are read: the command may be over in no time, and nothing could be read of it then."""
 
     def describe(self) -> str:
-        return "read uname(2) and the links in /proc/self/ns"
+        return "wait until they have been read"
 
     def execute(self, scene: Scene) -> None:
-        names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
-        scene.proof["kernel"] = os.uname().release
-        scene.proof["namespaces"] = " ".join(os.readlink(f"/proc/self/ns/{name}") for name in names)
+        scene.await_word()
 
 
 class ChangeRoot(Step):
@@ -192,14 +190,16 @@ class SetUser(Step):
 
     user: str
     groups: bool = True  #: whether setgroups(2) is allowed: not in a user namespace with one id
+    known: tuple[int, int, tuple[int, ...], str] | None = (
+        None  #: what `users.resolve` says, if that could be told before
+    )
 
     def describe(self) -> str:
         groups = "setgroups, " if self.groups else ""
         return f"{groups}setresgid, setresuid to {self.user or '0:0'}"
 
     def execute(self, scene: Scene) -> None:
-        group = users.read("/etc/group") if self.user else ""
-        uid, gid, supplementary, home = users.resolve(self.user, users.read("/etc/passwd"), group)
+        uid, gid, supplementary, home = self.known or self._look_up()
         scene.environment["HOME"] = home
         if uid:
             self._give_streams(uid)
@@ -213,6 +213,9 @@ class SetUser(Step):
             if error.errno == errno.EINVAL:
                 raise OSError(errno.EINVAL, _EINVAL_WITHOUT_MAP) from error
             raise
+
+    def _look_up(self) -> tuple[int, int, tuple[int, ...], str]:
+        return users.resolve(self.user, users.read("/etc/passwd"), users.read("/etc/group"))
 
     def _give_streams(self, uid: int) -> None:
         """Let the user open /dev/stdout and /dev/stderr again; pipes belong to whoever made them."""

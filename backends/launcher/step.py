@@ -17,18 +17,18 @@ else:
 
 
 class Scene:
-    """What the steps of one launch share: descriptors by name, and what they found out for the report."""
+    """What the steps of one launch share: descriptors by name, and ways to talk to whoever asked for it."""
 
     def __init__(self, fds: dict[str, int]) -> None:
         self.fds = fds
         self.trees: dict[str, int] = {}  #: detached mounts by the name under which a step opened them
         self.environment: dict[str, str] = {}  #: variables that are set unless the launch sets them
-        self.proof: dict[str, str] = {}
         self.pid = -1  #: of the process that was cloned; 0 in that process itself
         self.pidfd = -1
         self.uid = 0  #: the user that the process has become
         self.send_fd: Any = None  #: sends a descriptor, with its name, to the process that asked for the launch
-        self.await_word: Any = None  #: waits for a word from it
+        self.settled: Any = None  #: tells it that cgroups and namespaces are entered
+        self.await_word: Any = None  #: waits for a word from it; raises OSError when it is gone
 
 
 @dataclass_transform(frozen_default=True)

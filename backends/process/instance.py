@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Launcher, Phases
 from isoscope.backends.launcher.instance import LaunchedInstance
 from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import (
+    AwaitWord,
     ChangeRoot,
     Clone,
     CloseDescriptors,
     JoinCgroups,
     NewSession,
-    ProveCgroups,
-    ProveNamespaces,
+    Settled,
     SetUser,
     WorkingDirectory,
 )
@@ -31,7 +32,9 @@ PHASES = ("exec", "ready")
 
 def plan(launch: Launch, cgroup: Cgroup, root: str) -> Plan:
     """The plan of the start; the tree and the cgroup, which only tracks, are made before it."""
-    return Plan([], clone(cgroup), execution(launch, cgroup, root, Command.of(launch)))
+    become = _become(launch, root, Command.of(launch))
+    steps = [*_join(cgroup), Settled(), *become, AwaitWord(), Command.of(launch).execute(launch)]
+    return Plan([], clone(cgroup), [("exec", steps)])
 
 
 def clone(cgroup: Cgroup) -> Clone:
@@ -40,21 +43,23 @@ def clone(cgroup: Cgroup) -> Clone:
 
 
 def execution(launch: Launch, cgroup: Cgroup, root: str, command: Command) -> Phases:
-    """The phases of a command in the tree."""
-    join: list[Step] = [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
-    steps = [
-        *join,
-        ProveCgroups(),
-        ProveNamespaces(),
+    """The phases of a second command in the tree."""
+    return [("exec", [*_join(cgroup), *_become(launch, root, command), command.execute(launch)])]
+
+
+def _join(cgroup: Cgroup) -> list[Step]:
+    return [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
+
+
+def _become(launch: Launch, root: str, command: Command) -> list[Step]:
+    return [
         ChangeRoot(root),
         NewSession(),
         command.streams(console=False),
         CloseDescriptors(),
         WorkingDirectory(launch.working_directory()),
-        SetUser(launch.rootfs.user),
-        command.execute(launch),
+        SetUser(launch.rootfs.user, known=account(launch.rootfs)),
     ]
-    return [("exec", steps)]
 
 
 class ProcessInstance(LaunchedInstance):

@@ -43,7 +43,7 @@ def test_what_is_dropped_is_dropped_before_the_command_runs(box):
     _, plan = steps(box)
     words = [step.text.split()[0] for step in plan if step.phase == "exec"]
     assert words[-1] == "execve"
-    assert words[-2:] == ["prctl", "execve"]
+    assert words[-3:] == ["prctl", "wait", "execve"]
     texts = [step.text for step in plan if step.phase == "exec"]
     assert texts.index(next(t for t in texts if t.startswith("close_range"))) < texts.index(
         next(t for t in texts if t.startswith("chdir"))

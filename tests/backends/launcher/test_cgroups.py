@@ -258,10 +258,9 @@ def test_removal_takes_what_the_instance_made_below(busy):
     assert not place.exists()
 
 
-@pytest.mark.root
-def test_labs_that_close_meanwhile_do_not_get_in_the_way():
+def test_labs_that_close_meanwhile_do_not_get_in_the_way(tmp_path):
     """Each takes the empty folder away, at any moment."""
-    tree = Tree.discover()
+    tree = Tree({"memory": tmp_path / "isoscope"})
     stop = threading.Event()
 
     def close_labs() -> None:
@@ -272,11 +271,16 @@ def test_labs_that_close_meanwhile_do_not_get_in_the_way():
     closing.start()
     try:
         for number in range(200):
-            cgroup = tree.cgroup(f"isoscope-test-{os.getpid()}-{number}", Resources())
+            cgroup = tree.cgroup(f"isoscope-{number}", Resources())
             tree.prepare(cgroup)
-            carry_out(cgroup, files={})
+            carry_out(cgroup)
             cgroup.remove()
     finally:
         stop.set()
         closing.join()
-        tree.clean()
+
+
+def test_a_folder_that_was_taken_away_comes_back_with_its_controllers(v2):
+    tree = tree_of(v2)
+    carry_out(tree.cgroup("m", Resources()))
+    assert (v2 / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
