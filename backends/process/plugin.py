@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from isoscope.core.backend import Backend, Context
 from isoscope.core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from isoscope.core.backend import Backend, Context
 
 
 @hookimpl

@@ -74,6 +74,7 @@ def test_help_lists_every_command_with_a_line_and_imports_none_of_them():
     assert {name for name in imported if name.startswith("isoscope.core.cli.")} <= {
         f"isoscope.core.cli.{name}" for name in ("main", "plugin", "context", "failure", "output")
     }
+    assert imported & {"isoscope.core.lab", "isoscope.core.instance", "isoscope.core.backend"} == set()
     for command in ("run", "exec", "doctor", "backends", "gc", "ps"):
         assert f"\n  {command} " in ended.stdout
 
