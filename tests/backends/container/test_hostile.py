@@ -205,13 +205,15 @@ def test_a_hundred_layers_with_long_names(box, tmp_path):
 
 
 def test_many_at_once_from_many_threads(box):
-    instances = [box.create("echo", str(number)) for number in range(12)]
+    instances = [box.create("echo", str(number)) for number in range(40)]
     failures = []
 
     def live(instance):
         try:
             instance.start()
             assert instance.wait(60) == Exit(code=0)
+            ((stream, data),) = read_log(instance.record.log)
+            assert (stream, data) == ("stdout", f"{instance.workload.command[1]}\n".encode())
             instance.delete()
         except BaseException as error:
             failures.append(error)

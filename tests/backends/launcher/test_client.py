@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import select
@@ -143,10 +144,15 @@ def test_the_helper_imports_next_to_nothing(launcher):
     assert anonymous < 6000  # KiB
 
 
-def test_the_helpers_program_can_be_written_by_nobody(launcher):
+def test_the_helpers_program_is_a_copy_that_nobody_can_write_to(launcher):
     launcher.spawn()
-    with pytest.raises(OSError, match=r"busy|not permitted"):
-        os.close(os.open(f"/proc/{launcher.pid}/exe", os.O_WRONLY))
+    program = f"/proc/{launcher.pid}/exe"
+    assert os.readlink(program).startswith("/memfd:isoscope")
+    with open(program, "rb") as copy:
+        seals = fcntl.fcntl(copy, fcntl.F_GET_SEALS)
+        assert seals & fcntl.F_SEAL_WRITE
+        assert seals & fcntl.F_SEAL_SEAL
+        assert copy.read() == Path(sys.executable).read_bytes()
 
 
 def test_the_helper_is_out_of_the_reach_of_a_ctrl_c(launcher):
