@@ -442,7 +442,7 @@ def test_another_user_is_not_answered_even_if_the_modes_let_him_through(kept, ca
         "m = b'{\"operation\": \"state\"}'; s.sendall(len(m).to_bytes(4, 'big') + m); print(s.recv(1))"
     )
     done = subprocess.run([sys.executable, "-c", script, socket_path], capture_output=True, text=True)
-    assert done.stdout == "b''\n" or "ConnectionResetError" in done.stderr, done.stderr
+    assert done.stdout in ("", "b''\n"), done.stderr  # hung up on, whenever he noticed
     assert "user 65534 may ask nothing here" in caplog.text
     assert kept.remote.state()["status"] == "created"
 
