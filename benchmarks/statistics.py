@@ -70,7 +70,7 @@ def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> fl
 
     if len(blocks) < 2:
         return None
-    ratios = min(blocks.min(), baseline.min()) > 0
+    ratios = bool(np.min((blocks, baseline)) > 0)
 
     def statistic(ours: Floats, theirs: Floats, axis: int) -> Floats:
         medians = np.median(ours, axis=axis), np.median(theirs, axis=axis)
@@ -116,7 +116,7 @@ def _bca(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng
     scale = np.sum(deviation**2) ** 1.5
     acceleration = np.sum(deviation**3) / (6 * scale) if scale else 0.0
     tails = ndtri([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    levels = ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails)))
+    levels = np.asarray(ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails))))
     low, high = _quantiles(drawn, levels)
     return Interval(float(low), float(high))
 

@@ -33,7 +33,10 @@ def test_the_initrd_has_the_modules_in_an_order_that_loads(guest):
     names = members(guest.initrd)
     assert "init" in names
     boot = [Path(name).stem.split("-", 1)[1] for name in names if name.startswith("modules/boot/")]
-    assert boot.index("virtio_ring") < boot.index("virtio") < boot.index("virtio_pci")
+    # Newer kernels of Debian have the first ones built in.
+    order = ("virtio_ring", "virtio", "virtio_pci")
+    assert [name for name in boot if name in order] == [name for name in order if name in boot]
+    assert "virtio_pci" in boot
     assert {"virtio_blk", "virtio_console"} <= set(boot)
     net = [Path(name).stem.split("-", 1)[1] for name in names if name.startswith("modules/net/")]
     assert net[-1] == "virtio_net"
