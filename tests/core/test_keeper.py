@@ -68,6 +68,7 @@ class ScriptedInstance(Instance):
 
     def _start(self):
         self.note("start")
+        self.record.claim(thing="made")
         if self.refuses_start:
             raise self.refuses_start
 
