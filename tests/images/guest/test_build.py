@@ -33,11 +33,10 @@ def test_the_initrd_has_the_modules_in_an_order_that_loads(guest):
     names = members(guest.initrd)
     assert "init" in names
     boot = [Path(name).stem.split("-", 1)[1] for name in names if name.startswith("modules/boot/")]
-    # Newer kernels of Debian have the first ones built in.
-    order = ("virtio_ring", "virtio", "virtio_pci")
-    assert [name for name in boot if name in order] == [name for name in order if name in boot]
-    assert "virtio_pci" in boot
-    assert {"virtio_blk", "virtio_console"} <= set(boot)
+    if "virtio_ring" in boot:  # Debian 13 has all of them built in but virtio_blk
+        assert boot.index("virtio_ring") < boot.index("virtio") < boot.index("virtio_pci")
+        assert "virtio_console" in boot
+    assert "virtio_blk" in boot
     net = [Path(name).stem.split("-", 1)[1] for name in names if name.startswith("modules/net/")]
     assert net[-1] == "virtio_net"
     assert not set(net) & set(boot), "what is always loaded need not be there twice"
