@@ -82,8 +82,8 @@ def errors() -> Iterator[str]:
     yield (
         "Whatever Isoscope raises on purpose is an `IsoscopeError` of `isoscope.core.errors`, with `message` (what is "
         "wrong, in one line), `hint` (what to do about it), and two axes: whose fault it is, and `transient`, whether "
-        "trying again can help. The exit status is that of the command line, but for `run` and `exec`, which end with "
-        "`125`, or with the workload's own status.\n\n"
+        "trying again can help. The exit status is that of the command line; `run` and `exec` end with the workload's "
+        "own, and with `125` where Isoscope itself failed.\n\n"
         "| class | is a | fault | exit status | when |\n|---|---|---|---|---|\n"
         + "".join(
             _error_row(kind)
