@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -258,26 +257,22 @@ def test_removal_takes_what_the_instance_made_below(busy):
     assert not place.exists()
 
 
-def test_labs_that_close_meanwhile_do_not_get_in_the_way(tmp_path):
-    """Each takes the empty folder away, at any moment."""
+def test_labs_that_close_meanwhile_do_not_get_in_the_way(tmp_path, monkeypatch):
+    """Each takes the empty folder away, at any moment: here, three times right after it was made."""
     tree = Tree({"memory": tmp_path / "isoscope"})
-    stop = threading.Event()
+    make_folder, moments = cgroups.make_folder, iter(range(3))
 
-    def close_labs() -> None:
-        while not stop.is_set():
-            tree.clean()
+    def make_folder_beside_others(*arguments: object) -> None:
+        make_folder(*arguments)
+        if next(moments, None) is not None:
+            assert tree.clean()
 
-    closing = threading.Thread(target=close_labs)
-    closing.start()
-    try:
-        for number in range(200):
-            cgroup = tree.cgroup(f"isoscope-{number}", Resources())
-            tree.prepare(cgroup)
-            carry_out(cgroup)
-            cgroup.remove()
-    finally:
-        stop.set()
-        closing.join()
+    monkeypatch.setattr(cgroups, "make_folder", make_folder_beside_others)
+    cgroup = tree.cgroup("m", Resources())
+    tree.prepare(cgroup)
+    carry_out(cgroup)
+    assert (tmp_path / "isoscope/m").is_dir()
+    assert next(moments, None) is None
 
 
 def test_a_folder_that_was_taken_away_comes_back_with_its_controllers(v2):
