@@ -57,8 +57,12 @@ class Trial:
             yield instance
         finally:
             if instance is not None:
-                with self.shield():
+                try:
+                    with self.shield():
+                        instance.delete()
+                except KeyboardInterrupt:  # perhaps before the shield was up; to delete twice does no harm
                     instance.delete()
+                    raise
 
 
 class Benchmark(ABC):
