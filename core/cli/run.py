@@ -134,7 +134,10 @@ def _print_plan(workload: Workload, variant: str, *, as_json: bool) -> None:
         return
     width = max((len(step.phase) for step in steps), default=0)
     for step in steps:
-        click.echo(f"{step.phase:{width}}  {printable(step.text)}")
+        first, *more = step.text.splitlines() or [""]
+        click.echo(f"{step.phase:{width}}  {printable(first)}")
+        for line in more:  # a domain's XML, say
+            click.echo(f"{'':{width}}  {printable(line)}")
 
 
 def _in_foreground(workload: Workload, variant: str, *, name: str, remove: bool) -> Exit:

@@ -132,6 +132,13 @@ def test_a_plan_is_printed_and_nothing_made():
     assert listed("ps", "-a") == []
 
 
+def test_a_step_of_several_lines_is_printed_as_such():
+    lines = done("run", "-b", "vm", "--plan", "--", "true").splitlines()
+    (first,) = (number for number, line in enumerate(lines) if line.lstrip().startswith("<domain "))
+    assert lines[first].startswith(" "), "the phase stands once, before the step's first line"
+    assert "</domain>" in [line.strip() for line in lines[first:]]
+
+
 # Detached
 
 
