@@ -14,10 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from isoscope.images.store import Store
 
 SCRIPT = Path(sys.executable).with_name("isoscope")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def shared_home(shared_home: Path) -> Path:
+    """With the image `base` in it: its build is told on standard error, where these tests expect nothing."""
+    Store(shared_home).rootfs("base")
+    return shared_home
 
 
 def isoscope(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
