@@ -103,6 +103,7 @@ class _Embedded:
             if self._hypervisor is None:
                 root = roots.path()
                 self._hypervisor = Hypervisor(f"qemu:///embed?root={root}", root)
+                atexit.register(roots.remove, root)  # the driver may make a directory again after its files went
                 # It is never finalized: as an interpreter ends, libvirt's module may go before its last connection.
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._hypervisor))
             self._users += 1
@@ -117,7 +118,6 @@ class _Embedded:
 
     def _make_files(self, cache: Path) -> None:
         root = roots.make()
-        atexit.register(roots.remove, root)
         for directory in self._directories:  # the driver made them when it was opened, and counts on them
             directory.mkdir(parents=True, exist_ok=True)
         capabilities = root / roots.CAPABILITIES
@@ -130,7 +130,6 @@ class _Embedded:
         self._directories = [path for path in root.rglob("*") if path.is_dir()]
         self._capabilities = {path.name: path.read_bytes() for path in (root / roots.CAPABILITIES).glob("*.xml")}
         roots.remove(root)
-        atexit.unregister(roots.remove)
 
 
 _embedded = _Embedded()

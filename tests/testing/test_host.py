@@ -167,7 +167,7 @@ def test_what_is_there_is_found_and_is_its_owners(make, home, mark, tmp_path):
         assert " has gone: " in line
         assert stranger.difference(HostSnapshot.take(tmp_path)) == [], "it is not another state directory's"
         if make is not file:  # an unmarked file in a directory is found by asking for the directory
-            assert getattr(HostSnapshot.take(), KINDS[make]) or make in (environment, mount, loop)
+            assert getattr(HostSnapshot.take(), KINDS[make]) or make in (environment, mount, loop, root_directory)
     assert before.difference(HostSnapshot.take(home)) == []
 
 
