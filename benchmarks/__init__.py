@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
-    from isoscope.benchmarks.metrics import Direction, Metric
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.metric import Direction, Metric
+    from isoscope.benchmarks.results.run import Run
 
 _HOME = {
     "Benchmark": "benchmark",
-    "Direction": "metrics",
-    "Metric": "metrics",
-    "Run": "run",
+    "Direction": "metric",
+    "Metric": "metric",
+    "Run": "results.run",
     "Trial": "benchmark",
     "Value": "benchmark",
 }

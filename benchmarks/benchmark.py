@@ -6,15 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from isoscope.benchmarks.metrics import Metric
+from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.request import BenchmarkOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isoscope.benchmarks.report.figure import Figure
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
     from isoscope.core.instance import Instance
     from isoscope.core.lab import Lab
     from isoscope.core.variant import Variant
@@ -44,16 +45,22 @@ class Trial:
     block: int
     warmup: bool  #: kept apart: nothing that it finds enters a statistic
     timeout: float  #: seconds that an instance may take to be ready
+    options: Mapping[str, Any]  #: the benchmark's own, each as its reader gave it
     #: While it is open, a first Ctrl-C waits: what is being made or removed on the host is not cut in two.
     shield: Callable[[], AbstractContextManager[None]]
 
+    #: Says how far a long trial has come, in a few words; drawn at once, so not while a clock runs.
+    step: Callable[[str], None]
+    #: Keeps a file that the benchmark made, such as a tool's whole output, in the run's folder: name and contents.
+    keep: Callable[[str, bytes], None]
+
     @contextmanager
-    def instance(self) -> Iterator[Instance]:
-        """An instance that is ready to start, deleted at the end whatever happens."""
+    def instance(self, workload: Workload | None = None, variant: Variant | None = None) -> Iterator[Instance]:
+        """An instance that is ready to start, deleted at the end whatever happens; by default on the trial's terms."""
         instance: Instance | None = None
         try:
             with self.shield():  # a signal that waited is raised where the shield is lowered: inside the try
-                instance = self.lab.create(self.workload, self.variant)
+                instance = self.lab.create(workload or self.workload, variant or self.variant)
             yield instance
         finally:
             if instance is not None:
@@ -75,6 +82,7 @@ class Benchmark(ABC):
     details: ClassVar[tuple[Metric, ...]] = ()  #: what else it finds
     #: Labels that tell one series from another, as a block size does. The accelerator always does.
     dimensions: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[BenchmarkOption, ...]] = ()
     #: Fields of `Capabilities` that must hold; a variant without one is `unavailable` and nothing is tried.
     requires: ClassVar[frozenset[str]] = frozenset()
 
@@ -85,6 +93,10 @@ class Benchmark(ABC):
         Raise whatever stops it: the trial's row is then `failed` (`unavailable` for Unsupported) with the reason, and
         the comparison goes on. Python's garbage collector is off meanwhile.
         """
+
+    def cautions(self, run: Run) -> list[str]:
+        """Sentences that a reader of its figures must know first, such as a file that fits into memory."""
+        return []
 
     def figures(self, run: Run) -> list[Figure]:
         """The plots of its section of the report."""

@@ -11,7 +11,7 @@ from isoscope.core.cli.output import print_json
 from isoscope.core.errors import InputError
 
 if TYPE_CHECKING:
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
     from isoscope.core.lab import Lab
 
 QUICK = 3  #: blocks
@@ -21,12 +21,19 @@ BLOCKS = 10
 @click.command()
 @click.argument("workload", required=False)
 @click.option("-b", "--backend", "variants", metavar="VARIANT", multiple=True, help="Compare this variant (repeat).")
-@click.option("-m", "--benchmark", "benchmarks", metavar="NAME", multiple=True, help="Measure this (repeat).")
+@click.option(
+    "-m",
+    "--benchmark",
+    "benchmarks",
+    metavar="NAME[:K=V,...]",
+    multiple=True,
+    help="Measure this, under these options (repeat, or put commas between).",
+)
 @click.option("-n", "--blocks", type=int, metavar="N", help=f"Measure each variant N times (default: {BLOCKS}).")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Seed of the order of trials (default: random).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run, to be made.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with a run that was stopped.")
-@click.option("--quick", is_flag=True, help=f"Measure {QUICK} blocks: a look, without intervals.")
+@click.option("--quick", is_flag=True, help=f"Measure {QUICK} short blocks: a look, without intervals.")
 @json_option
 def compare(  # noqa: PLR0917 -- click's parameters
     workload: str | None,
@@ -53,6 +60,7 @@ def compare(  # noqa: PLR0917 -- click's parameters
             "benchmarks": benchmarks or ("startup",),
             "blocks": BLOCKS if blocks is None else blocks,
             "seed": seed,
+            "quick": quick,
             "directory": output,
         }
     else:
@@ -63,8 +71,8 @@ def compare(  # noqa: PLR0917 -- click's parameters
 
 
 def _measure(lab: Lab, workload: str | None, request: dict[str, Any], *, as_json: bool) -> int:
-    from isoscope.benchmarks.display import display
-    from isoscope.benchmarks.interrupts import Interrupted
+    from isoscope.benchmarks.harness.display import display
+    from isoscope.benchmarks.harness.interrupts import Interrupted
 
     stopped: Interrupted | None = None
     with display() as progress:
@@ -82,7 +90,7 @@ def _measure(lab: Lab, workload: str | None, request: dict[str, Any], *, as_json
 
 
 def _show(run: Run, *, as_json: bool) -> None:
-    from isoscope.benchmarks.table import print_summary
+    from isoscope.benchmarks.results.table import print_summary
 
     if as_json:
         print_json(run.results.as_dict())
@@ -92,14 +100,14 @@ def _show(run: Run, *, as_json: bool) -> None:
 
 
 def _variants(directory: Path) -> tuple[str, ...]:
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
 
     return Run.load(directory).terms.variants
 
 
 def _refuse_other_terms(directory: Path, asked: dict[str, Any]) -> None:
     """A run goes on under its own terms: what is asked beside `--resume` must be the same."""
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
 
     terms = Run.load(directory).terms
     own = {
@@ -129,6 +137,6 @@ def _words(value: Any) -> str:
 @json_option
 def report(directory: Path, form: str, as_json: bool) -> None:
     """Write the report of a run again, with its summary and its plots, from its trials."""
-    from isoscope.benchmarks.compare import derive
+    from isoscope.benchmarks.harness.compare import derive
 
     _show(derive(current_lab(), directory, form), as_json=as_json)

@@ -21,7 +21,7 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
     """Offer `startup`."""
 
     def startup() -> Benchmark:
-        from isoscope.benchmarks.startup import Startup
+        from isoscope.benchmarks.startup.benchmark import Startup
 
         return Startup()
 
@@ -70,6 +70,6 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 @hookimpl
 def isoscope_compare(lab: Lab, comparison: Comparison) -> Any:
     """Carry out a comparison with the harness of this package."""
-    from isoscope.benchmarks.compare import compare
+    from isoscope.benchmarks.harness.compare import compare
 
     return compare(lab, comparison)

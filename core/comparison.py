@@ -17,9 +17,10 @@ class Comparison:
 
     workload: Workload | None  #: None means each benchmark's own default
     variants: tuple[Variant, ...]
-    benchmarks: tuple[str, ...]
+    benchmarks: tuple[str, ...]  #: names, or names with options: `disk:size=1G`; one text may hold several
     blocks: int
     seed: int
+    quick: bool  #: options of benchmarks that are not given take their quick values
     directory: Path  #: the run's folder
     resume: bool = False  #: go on with the run that stands in `directory`, on its own terms
     #: Called with each event of the run's progress, as plain data with a key `event`.

@@ -165,6 +165,7 @@ class Lab:
         benchmarks: Sequence[str] = ("startup",),
         blocks: int = 10,
         seed: int | None = None,
+        quick: bool = False,
         directory: Path | str | None = None,
         resume: bool = False,
         progress: Any = None,
@@ -172,6 +173,7 @@ class Lab:
         """Measure variants side by side and return the run (`isoscope.benchmarks.Run`).
 
         No backends means every one that is ready here, but for `null`. No workload means each benchmark's own.
+        A benchmark may carry options, `disk:size=1G`; `quick` shortens those that have none.
         The run's folder defaults to `runs/` and the time. Raises InputError for anything unknown, before anything is
         measured.
         """
@@ -188,6 +190,7 @@ class Lab:
             benchmarks=tuple(benchmarks),
             blocks=blocks,
             seed=secrets.randbits(32) if seed is None else seed,
+            quick=quick,
             directory=Path(directory or Path("runs") / stamp),
             resume=resume,
             progress=progress,

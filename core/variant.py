@@ -31,6 +31,22 @@ class Option:
         return value
 
 
+def named_options(text: str, *, kind: str) -> tuple[str, dict[str, str]]:
+    """Name and options of `NAME[:KEY=VALUE[,KEY=VALUE]...]`; `kind` is what a name is of. Raises InputError."""
+    name, colon, rest = text.partition(":")
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{text!r} is not a {kind}", hint="write NAME or NAME:key=value,key=value")
+    options: dict[str, str] = {}
+    for pair in rest.split(",") if colon else ():
+        key, equals, value = pair.partition("=")
+        if not _NAME.fullmatch(key) or not equals or not value:
+            raise InputError(f"{pair!r} in {text!r} is not an option", hint="write key=value")
+        if key in options:
+            raise InputError(f"option {key!r} stands twice in {text!r}", hint="give each option once")
+        options[key] = value
+    return name, options
+
+
 @dataclass(frozen=True)
 class Variant:
     """A backend's name and the options chosen, in the order in which they were written."""
@@ -47,18 +63,7 @@ class Variant:
     @classmethod
     def parse(cls, text: str) -> Variant:
         """Read `NAME[:KEY=VALUE[,KEY=VALUE]...]`. Raises InputError."""
-        name, colon, rest = text.partition(":")
-        if not _NAME.fullmatch(name):
-            raise InputError(f"{text!r} is not a variant", hint="write BACKEND or BACKEND:key=value,key=value")
-        options: dict[str, str] = {}
-        for pair in rest.split(",") if colon else ():
-            key, equals, value = pair.partition("=")
-            if not _NAME.fullmatch(key) or not equals or not value:
-                raise InputError(f"{pair!r} in {text!r} is not an option", hint="write key=value")
-            if key in options:
-                raise InputError(f"option {key!r} stands twice in {text!r}", hint="give each option once")
-            options[key] = value
-        return cls(name, options)
+        return cls(*named_options(text, kind="variant"))
 
     def __str__(self) -> str:
         pairs = ",".join(f"{key}={value}" for key, value in self.options.items())

@@ -6,8 +6,8 @@ import re
 import shlex
 from typing import Any
 
-from isoscope.benchmarks.summary import Summary
-from isoscope.benchmarks.terms import Terms
+from isoscope.benchmarks.harness.terms import Terms
+from isoscope.benchmarks.results.summary import Summary
 from isoscope.core.units import format_size
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from isoscope.benchmarks.environment import stolen
+from isoscope.benchmarks.harness.environment import stolen
 from isoscope.core.units import format_size
 
 

@@ -7,16 +7,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from isoscope.benchmarks.files import write_text
-from isoscope.benchmarks.metrics import Metric
-from isoscope.benchmarks.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.harness.terms import Subject, Terms
+from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.fairness import alike, differences
 from isoscope.benchmarks.report.figure import Figure
 from isoscope.benchmarks.report.host import host_facts
-from isoscope.benchmarks.run import Run
-from isoscope.benchmarks.summary import Series, Summary
-from isoscope.benchmarks.terms import Subject, Terms
-from isoscope.benchmarks.verdict import CLOCK, accelerators, emulated
+from isoscope.benchmarks.results.files import write_text
+from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.results.run import Run
+from isoscope.benchmarks.results.summary import Series, Summary
+from isoscope.benchmarks.results.verdict import CLOCK, accelerators, emulated
 from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
 
@@ -81,7 +81,7 @@ def command(terms: Terms) -> str:
     if len(names) == 1:
         words.append(names.pop() or "WORKLOAD.toml")
     words += [word for variant in terms.variants for word in ("-b", variant)]
-    words += [word for subject in terms.subjects for word in ("-m", subject.benchmark)]
+    words += [word for subject in terms.subjects for word in ("-m", subject.request)]
     return f"{shlex.join(words)} -n {terms.blocks} --seed {terms.seed}"
 
 

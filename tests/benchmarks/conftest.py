@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from isoscope.benchmarks import Run
-from isoscope.benchmarks import environment as look
+from isoscope.benchmarks.harness import environment as look
 from isoscope.core import Lab
 from isoscope.core.host import Host
 

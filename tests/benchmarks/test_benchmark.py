@@ -27,7 +27,16 @@ def test_an_instance_is_deleted_when_a_signal_comes_beside_the_shield(home: Path
 
     with lab_with(home, FakePlugin()) as lab:
         trial = Trial(
-            lab, Variant("fake"), Workload(command=["true"]), block=1, warmup=False, timeout=10, shield=shield
+            lab,
+            Variant("fake"),
+            Workload(command=["true"]),
+            block=1,
+            warmup=False,
+            timeout=10,
+            options={},
+            shield=shield,
+            step=print,
+            keep=lambda name, data: None,
         )
         with pytest.raises(KeyboardInterrupt), trial.instance():
             pass

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from isoscope.benchmarks import Run
-from isoscope.benchmarks.trials import lines
+from isoscope.benchmarks.results.trials import lines
 from isoscope.core.registry import Registry
 
 from .conftest import environment, words

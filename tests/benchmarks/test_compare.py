@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isoscope.benchmarks import Run, harness, startup
-from isoscope.benchmarks.interrupts import Interrupted, Interrupts
+from isoscope.benchmarks import Run
+from isoscope.benchmarks.harness import harness
+from isoscope.benchmarks.harness.interrupts import Interrupted, Interrupts
 from isoscope.benchmarks.metrics import METRICS
-from isoscope.benchmarks.trials import FIELDS
+from isoscope.benchmarks.results.trials import FIELDS
+from isoscope.benchmarks.startup import benchmark as startup
 from isoscope.core import Lab, Workload
 from isoscope.core.errors import BackendUnavailable, HostError, InputError, NotFound, Unsupported
 

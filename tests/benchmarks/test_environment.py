@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isoscope.benchmarks import environment
+from isoscope.benchmarks.harness import environment
 from isoscope.core import Lab
 from isoscope.core.registry import Owner
 

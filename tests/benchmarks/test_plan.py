@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from isoscope.benchmarks.plan import WARMUP_BLOCKS, plan, remaining, shuffled
+from isoscope.benchmarks.harness.plan import WARMUP_BLOCKS, plan, remaining, shuffled
 
 VARIANTS = ["process", "container", "vm", "null"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from isoscope.benchmarks import Run
-from isoscope.benchmarks.trials import FIELDS
+from isoscope.benchmarks.results.trials import FIELDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/run-format.md"
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from isoscope.benchmarks import statistics
+from isoscope.benchmarks.results import statistics
 from scipy.stats import bootstrap
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from isoscope.benchmarks.trials import FIELDS, TrialsFile, Unwritable, lines
+from isoscope.benchmarks.results.trials import FIELDS, TrialsFile, Unwritable, lines
 from isoscope.core.errors import HostError, InputError
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from isoscope.benchmarks.metrics import Metric
-from isoscope.benchmarks.plan import WARMUP_BLOCKS, Cell, plan
+from isoscope.benchmarks.harness.plan import WARMUP_BLOCKS, Cell, plan
+from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.request import Request
 from isoscope.core.errors import InputError
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
@@ -26,12 +27,18 @@ class Subject:
     headline: tuple[Metric, ...]
     details: tuple[Metric, ...]
     dimensions: tuple[str, ...]
+    options: Mapping[str, str]  #: the benchmark's own, each with its value
     harness: str | None  #: the hidden variant that measures the harness itself
 
     @property
     def name(self) -> str:
         """The workload's name, or the beginning of its command when it has none."""
         return self.workload.name or " ".join(self.workload.command)[:80]
+
+    @property
+    def request(self) -> str:
+        """The benchmark with all its options, as it can be asked for again."""
+        return str(Request(self.benchmark, self.options))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -42,6 +49,7 @@ class Subject:
             "image": self.image,
             **{key: [metric.as_dict() for metric in metrics[key]] for key in metrics},
             "dimensions": list(self.dimensions),
+            "options": dict(self.options),
             "harness": self.harness,
         }
 
@@ -55,6 +63,7 @@ class Subject:
             headline=tuple(map(Metric.from_dict, data["headline"])),
             details=tuple(map(Metric.from_dict, data["details"])),
             dimensions=tuple(data["dimensions"]),
+            options=data.get("options", {}),
             harness=data["harness"],
         )
 

@@ -15,18 +15,21 @@ from traceback import extract_tb
 from typing import Any
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
-from isoscope.benchmarks.interrupts import Interrupts
+from isoscope.benchmarks.harness.interrupts import Interrupts
+from isoscope.benchmarks.harness.plan import Cell
+from isoscope.benchmarks.harness.progress import TimeLeft
+from isoscope.benchmarks.harness.terms import SCHEMA, Subject, Terms
 from isoscope.benchmarks.metrics import END_OF_TRIAL
-from isoscope.benchmarks.plan import Cell
-from isoscope.benchmarks.progress import TimeLeft
-from isoscope.benchmarks.terms import SCHEMA, Terms
-from isoscope.benchmarks.trials import Row, TrialsFile, Unwritable
+from isoscope.benchmarks.results.trials import Row, TrialsFile, Unwritable
 from isoscope.core.errors import IsoscopeError, Unsupported
 from isoscope.core.lab import Lab
 from isoscope.core.variant import Variant
 
 #: Seconds that an instance may take to be ready, before its trial has failed.
 TIMEOUT = 60.0
+
+#: Folder of a run in which benchmarks keep whole outputs of their tools: `raw/BENCHMARK/TRIAL-NAME`.
+RAW = "raw"
 
 #: Characters of a failure's reason that are kept; it may hold the tail of a guest's console.
 _LONGEST_REASON = 2000
@@ -55,6 +58,7 @@ class Harness:
         self._lab = lab
         self._benchmarks = benchmarks
         self._subjects = {subject.benchmark: subject for subject in terms.subjects}
+        self._options = {name: _read(benchmark, self._subjects[name]) for name, benchmark in benchmarks.items()}
         self._file = file
         self._interrupts = interrupts
         self._progress = progress
@@ -113,7 +117,10 @@ class Harness:
                 block=cell.block,
                 warmup=cell.warmup,
                 timeout=TIMEOUT,
+                options=self._options[cell.benchmark],
                 shield=self._interrupts.shield,
+                step=lambda text: self._progress({"event": "step", "text": text}),
+                keep=lambda name, data: self._keep(cell, name, data),
             )
         )
 
@@ -134,6 +141,16 @@ class Harness:
             "started_at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         }
 
+    def _keep(self, cell: Cell, name: str, data: bytes) -> None:
+        """Keep a file of a trial. Raises Unwritable when the disk is full."""
+        path = self._file.directory / RAW / cell.benchmark / f"{cell.trial:05}-{name}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise self._file.unwritten(path, error.strerror or str(error)) from error
+
     def _write(self, common: Row, value: Value, status_of_missing: str) -> None:
         number, reason = value.value, value.reason
         if number is not None and not math.isfinite(number):
@@ -149,6 +166,11 @@ class Harness:
                 "labels": dict(value.labels),
             }
         )
+
+
+def _read(benchmark: Benchmark, subject: Subject) -> dict[str, Any]:
+    """The options of a benchmark as it reads them."""
+    return {option.name: option.read(subject.options.get(option.name, option.default)) for option in benchmark.options}
 
 
 @contextmanager

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from isoscope.benchmarks.metrics import PHASES, STARTUP, Metric
+from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure, styles
+from isoscope.benchmarks.startup.metrics import PHASES, STARTUP
 from isoscope.core.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    from isoscope.benchmarks.run import Run
-    from isoscope.benchmarks.summary import Series
+    from isoscope.benchmarks.results.run import Run
+    from isoscope.benchmarks.results.summary import Series
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from isoscope.benchmarks.plan import Cell
+from isoscope.benchmarks.harness.plan import Cell
 
 
 class TimeLeft:

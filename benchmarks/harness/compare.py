@@ -6,15 +6,15 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from isoscope.benchmarks import environment
-from isoscope.benchmarks.agree import agree, agreed, benchmarks_of
-from isoscope.benchmarks.files import read_json, write_json
-from isoscope.benchmarks.harness import Harness, Progress
-from isoscope.benchmarks.interrupts import Interrupted, Interrupts
-from isoscope.benchmarks.plan import remaining
-from isoscope.benchmarks.run import ENVIRONMENT, MANIFEST, Run
-from isoscope.benchmarks.terms import Terms
-from isoscope.benchmarks.trials import Row, TrialsFile
+from isoscope.benchmarks.harness import environment
+from isoscope.benchmarks.harness.agree import agree, agreed, benchmarks_of
+from isoscope.benchmarks.harness.harness import Harness, Progress
+from isoscope.benchmarks.harness.interrupts import Interrupted, Interrupts
+from isoscope.benchmarks.harness.plan import remaining
+from isoscope.benchmarks.harness.terms import Terms
+from isoscope.benchmarks.results.files import read_json, write_json
+from isoscope.benchmarks.results.run import ENVIRONMENT, MANIFEST, Run
+from isoscope.benchmarks.results.trials import Row, TrialsFile
 from isoscope.core.comparison import Comparison
 from isoscope.core.lab import Lab
 from isoscope.core.plugins import choose, offers

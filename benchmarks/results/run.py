@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isoscope.benchmarks import trials
-from isoscope.benchmarks.files import read_json, write_json
-from isoscope.benchmarks.terms import Terms
+from isoscope.benchmarks.harness.terms import Terms
+from isoscope.benchmarks.results import trials
+from isoscope.benchmarks.results.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
-    from isoscope.benchmarks.summary import Summary
+    from isoscope.benchmarks.results.summary import Summary
 
 MANIFEST = "manifest.json"
 ENVIRONMENT = "environment.json"
@@ -94,7 +94,7 @@ class Run:
     @cached_property
     def results(self) -> Summary:
         """The statistics of every series, and what failed."""
-        from isoscope.benchmarks.summarize import summarize
+        from isoscope.benchmarks.results.summarize import summarize
 
         return summarize(self)
 

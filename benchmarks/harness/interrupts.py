@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
 
 
 class Interrupted(KeyboardInterrupt):

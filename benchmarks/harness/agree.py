@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from isoscope.benchmarks import environment
 from isoscope.benchmarks.benchmark import Benchmark
-from isoscope.benchmarks.files import read_json
-from isoscope.benchmarks.harness import Progress
-from isoscope.benchmarks.run import MANIFEST
-from isoscope.benchmarks.terms import NotRun, Subject, Terms
+from isoscope.benchmarks.harness import environment
+from isoscope.benchmarks.harness.harness import Progress
+from isoscope.benchmarks.harness.terms import NotRun, Subject, Terms
+from isoscope.benchmarks.request import Request
+from isoscope.benchmarks.results.files import read_json
+from isoscope.benchmarks.results.run import MANIFEST
 from isoscope.core.comparison import Comparison
 from isoscope.core.errors import BackendUnavailable, InputError
 from isoscope.core.lab import Lab
@@ -31,13 +32,16 @@ def agree(lab: Lab, comparison: Comparison, progress: Progress) -> Terms:
     """The terms of a new run. Raises InputError, NotFound, Unsupported or BackendUnavailable."""
     if comparison.blocks < 1:
         raise InputError(f"{comparison.blocks} blocks are none", hint="measure at least one, better ten")
-    benchmarks = benchmarks_of(lab, comparison.benchmarks)
+    requests = {request.benchmark: request for request in _requests(comparison.benchmarks)}
+    benchmarks = benchmarks_of(lab, tuple(requests))
     names = _distinct("variant", [str(variant) for variant in comparison.variants])
     for variant in comparison.variants:
         _check(lab, variant)
     baseline = next((str(v) for v in comparison.variants if v.backend == BASELINE), names[0])
     return Terms(
-        subjects=tuple(_subject(lab, comparison, benchmark, progress) for benchmark in benchmarks.values()),
+        subjects=tuple(
+            _subject(lab, comparison, benchmark, requests[name], progress) for name, benchmark in benchmarks.items()
+        ),
         variants=names,
         baseline=baseline,
         blocks=comparison.blocks,
@@ -80,6 +84,12 @@ def benchmarks_of(lab: Lab, names: Sequence[str]) -> dict[str, Benchmark]:
     return {name: choose(found, name, "benchmark")() for name in _distinct("benchmark", names)}
 
 
+def _requests(texts: Sequence[str]) -> list[Request]:
+    requests = Request.parse_list(texts)
+    _distinct("benchmark", [request.benchmark for request in requests])
+    return requests
+
+
 def _distinct(kind: str, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         raise InputError(f"there is no {kind} to compare", hint="isoscope doctor says what each backend lacks")
@@ -101,7 +111,7 @@ def _check(lab: Lab, variant: Variant) -> None:
         raise BackendUnavailable(f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy)
 
 
-def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, progress: Progress) -> Subject:
+def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Request, progress: Progress) -> Subject:
     workload = comparison.workload or lab.workload(benchmark.workload)
     asked_for = any(variant.backend == HARNESS for variant in comparison.variants)
     hidden = HARNESS in lab.backend_names and not asked_for and _can(lab, HARNESS, benchmark)
@@ -112,6 +122,7 @@ def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, progress: P
         headline=benchmark.headline,
         details=benchmark.details,
         dimensions=benchmark.dimensions,
+        options=request.resolve(benchmark.options, quick=comparison.quick),
         harness=HARNESS if hidden else None,
     )
 

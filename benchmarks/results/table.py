@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from isoscope.benchmarks.metrics import END_OF_TRIAL, Metric
-from isoscope.benchmarks.quantity import MISSING, interval, number, quantity
-from isoscope.benchmarks.summary import Series, Summary
-from isoscope.benchmarks.verdict import accelerators
+from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.metrics import END_OF_TRIAL
+from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.results.summary import Series, Summary
+from isoscope.benchmarks.results.verdict import accelerators
 from isoscope.core.cli.output import console, print_table, printable, table
 from isoscope.core.units import format_duration
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from isoscope.benchmarks.metrics import Metric
-from isoscope.benchmarks.statistics import Interval
-from isoscope.benchmarks.terms import Terms
+from isoscope.benchmarks.harness.terms import Terms
+from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.results.statistics import Interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from isoscope.benchmarks import statistics
-from isoscope.benchmarks.metrics import END_OF_TRIAL, Direction, Metric
+from isoscope.benchmarks.harness.terms import Subject, Terms
+from isoscope.benchmarks.metric import Direction, Metric
+from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.benchmarks.metrics import metric as known_metric
-from isoscope.benchmarks.statistics import Floats, Interval
-from isoscope.benchmarks.summary import Failure, Ratio, Series, Summary
-from isoscope.benchmarks.terms import Subject, Terms
+from isoscope.benchmarks.results import statistics
+from isoscope.benchmarks.results.statistics import Floats, Interval
+from isoscope.benchmarks.results.summary import Failure, Ratio, Series, Summary
 
 if TYPE_CHECKING:
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
 
 _NO_INTERVAL = Interval(None, None, "there is no value")
 

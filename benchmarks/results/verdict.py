@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isoscope.benchmarks.summary import Summary
+from isoscope.benchmarks.results.summary import Summary
 
 CLOCK = (
     "Clock: CLOCK_MONOTONIC of the host, in nanoseconds, read when the host saw the event; "

@@ -144,13 +144,19 @@ class TrialsFile:
         try:
             written = os.write(self._fd, data)
         except OSError as error:
-            raise self._unwritten(error.strerror or str(error)) from error
+            raise self.unwritten(self._path, error.strerror or str(error)) from error
         if written < len(data):
-            raise self._unwritten("no space left on device")
+            raise self.unwritten(self._path, "no space left on device")
 
-    def _unwritten(self, reason: str) -> Unwritable:
+    @property
+    def directory(self) -> Path:
+        """The run's folder."""
+        return self._path.parent
+
+    def unwritten(self, path: Path, reason: str) -> Unwritable:
+        """The error that stops a run whose files can no longer be written."""
         return Unwritable(
-            f"cannot write {self._path}: {reason}", hint=f"free some space, then go on: --resume {self._path.parent}"
+            f"cannot write {path}: {reason}", hint=f"free some space, then go on: --resume {self.directory}"
         )
 
     def close(self) -> None:

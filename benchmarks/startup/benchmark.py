@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
-from isoscope.benchmarks.metrics import PHASES, STARTUP, Metric, phase
+from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.startup.metrics import PHASES, STARTUP, phase
 from isoscope.core.errors import Timeout, WorkloadFailed
 from isoscope.core.instance import Exit, Instance
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
-    from isoscope.benchmarks.run import Run
+    from isoscope.benchmarks.results.run import Run
 
 READY, TOTAL = STARTUP
 
@@ -48,7 +49,7 @@ class Startup(Benchmark):
 
     def figures(self, run: Run) -> list[Figure]:
         """Distributions and the phase stack."""
-        from isoscope.benchmarks.report.startup import figures
+        from isoscope.benchmarks.startup.figures import figures
 
         return figures(run)
 

@@ -72,6 +72,8 @@ class _Bar:
             kind = "warm-up" if event["warmup"] else f"block {event['block']}"
             name = f"{kind}, {event['benchmark']}, {event['variant']}"
             self._progress.update(self._task, description=printable(name), left=_left(event).removeprefix(", "))
+        elif event["event"] == "step":
+            self._progress.update(self._task, left=printable(event["text"]))
         elif event["event"] == "made":
             self._progress.advance(self._task)
         if text := _text(event):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isoscope.benchmarks.statistics import Interval
+from isoscope.benchmarks.results.statistics import Interval
 from isoscope.core.units import format_duration, format_size
 
 MISSING = "–"

@@ -1,0 +1,1 @@
+"""How many instances fit, and what each one more costs."""

@@ -1,0 +1,1 @@
+"""What reading and writing costs, by storage path."""

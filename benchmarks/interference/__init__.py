@@ -1,0 +1,1 @@
+"""How well neighbours are held apart."""

@@ -1,0 +1,1 @@
+"""What memory costs: its bandwidth, and its faults."""

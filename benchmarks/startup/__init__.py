@@ -1,0 +1,1 @@
+"""How long until a workload is ready, phase by phase."""

@@ -1,0 +1,1 @@
+"""What system calls cost."""
