@@ -13,7 +13,7 @@ release = version = _project["version"]
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "examples", "plan.md"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"
