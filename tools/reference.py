@@ -146,13 +146,40 @@ def metrics() -> Iterator[str]:
         "| metric | unit | better | definition |\n|---|---|---|---|\n"
         + "".join(
             f"| `{metric.name}` | {metric.unit} | {metric.direction} | {metric.definition} |\n"
-            for metric in (*registry.STARTUP, *map(registry.phase, registry.PHASES), registry.END_OF_TRIAL)
+            for metric in registry.METRICS.values()
         )
     )
 
 
+def benchmarks() -> Iterator[str]:
+    """Every benchmark of ours: what it runs, what it needs, and its options."""
+    plugin = import_module("isoscope.benchmarks.plugin")
+    found: dict[str, Callable[[], Any]] = {}
+    plugin.isoscope_register_benchmarks(found.__setitem__)
+    yield "# Benchmarks\n"
+    yield (
+        "`isoscope compare -m NAME[:OPTION=VALUE,...]` measures one. An option that is not given takes its default, or "
+        "its quick value under `--quick`.\n"
+    )
+    for name, make in found.items():
+        benchmark = make()
+        yield f"## {name}\n\n{benchmark.summary[0].upper()}{benchmark.summary[1:]}.\n"
+        needs = ", ".join(f"`{need}`" for need in sorted(benchmark.requires)) or "nothing"
+        metrics = ", ".join(f"`{metric.name}`" for metric in benchmark.headline)
+        yield (
+            f"Runs the workload `{benchmark.workload}` unless told otherwise; headline metrics: {metrics}; "
+            f"needs of a backend: {needs}.\n"
+        )
+        if benchmark.options:
+            yield "| option | meaning | default | quick |\n|---|---|---|---|\n" + "".join(
+                f"| `{o.name}` | {o.help} | `{o.default}` | {'' if o.quick is None else f'`{o.quick}`'} |\n"
+                for o in benchmark.options
+            )
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "backends.md": backends,
+    "benchmarks.md": benchmarks,
     "command-line.md": command_line,
     "errors.md": errors,
     "hooks.md": hooks,

@@ -75,6 +75,26 @@ with Lab() as lab, lab.start(Workload(command=["sh", "-c", "echo $$"]), backend=
     assert stranger("-c", CLI, "run", "--rm", "-b", "example", "--", "sh", "-c", "echo $$").strip() == "1"
 
 
+def test_its_benchmark_measures_our_backends(stranger, stocked_home, tmp_path):
+    words = [
+        "-b",
+        "process",
+        "-b",
+        "container",
+        "-m",
+        "files:walks=2",
+        "-n",
+        "1",
+        "-o",
+        str(tmp_path / "run"),
+        "--json",
+    ]
+    summary = json.loads(stranger("-c", CLI, "compare", *words))
+    found = {(one["variant"], one["labels"]["walk"]) for one in summary["series"] if one["metric"] == "files.walk"}
+    assert found == {("process", 1), ("process", 2), ("container", 1), ("container", 2)}
+    assert summary["failures"] == []
+
+
 def test_it_passes_the_conformance_suite_with_the_public_fixtures(stranger, source, shared_home):
     output = stranger(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", str(source), ISOSCOPE_TESTING_HOME=str(shared_home)

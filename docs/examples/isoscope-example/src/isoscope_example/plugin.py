@@ -1,4 +1,4 @@
-"""What Isoscope loads by the entry point, for every command: it must be light, so the backend is imported when made."""
+"""What Isoscope loads by the entry point, for every command: it is light, and the real things are imported when made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from isoscope.core import hookimpl
 
 if TYPE_CHECKING:
+    from isoscope.benchmarks import Benchmark
     from isoscope.core.backend import Backend, Context
 
 
@@ -21,3 +22,15 @@ def isoscope_register_backends(register: Callable[[str, Callable[[Context], Back
         return ExampleBackend(context)
 
     register("example", make)
+
+
+@hookimpl
+def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark]], None]) -> None:
+    """Offer the benchmark `files`."""
+
+    def files() -> Benchmark:
+        from isoscope_example.benchmark import Files
+
+        return Files()
+
+    register("files", files)
