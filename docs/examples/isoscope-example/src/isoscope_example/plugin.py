@@ -1,4 +1,4 @@
-"""What Isoscope loads by the entry point, for every command: it is light, and the real things are imported when made."""
+"""What Isoscope loads by the entry point, for every command: it is light; the real things are imported when made."""
 
 from __future__ import annotations
 
