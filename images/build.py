@@ -15,6 +15,7 @@ from isoscope.images.hashing import HashedWriter
 from isoscope.images.layout import Layout
 from isoscope.images.locks import making
 from isoscope.images.oci import CONFIG, LAYER, MANIFEST, Descriptor, host_architecture, to_json
+from isoscope.images.programs import compile_program
 from isoscope.images.recipes import Recipe
 from isoscope.images.tarstream import entries
 from isoscope.images.tree import Tree
@@ -25,7 +26,7 @@ _BUSYBOX = "usr/bin/busybox"
 def build(recipe: Recipe, staged: Layout, workshop: Path, progress: Callable[[str], None]) -> Descriptor:
     """Build into a layout and return the manifest's descriptor. `workshop` is a directory for what is on the way.
 
-    Raises HostError when packages cannot be had, or the disk is full.
+    Raises HostError when packages or a compiler cannot be had, or the disk is full.
     """
     with making(workshop) as scratch:
         scratch.chmod(0o755)  # apt's own user downloads into it
@@ -40,6 +41,7 @@ def build(recipe: Recipe, staged: Layout, workshop: Path, progress: Callable[[st
         progress(f"{recipe.name}: putting {len(packages)} packages together")
         tree = Tree(kept)
         _fill(tree, recipe, packages)
+        _add_programs(tree, recipe, scratch)
         epoch = min(tree.newest(), int(os.environ.get("SOURCE_DATE_EPOCH", tree.newest())))
         compile_python(tree, scratch)
         return _image(recipe, packages, tree, epoch, staged)
@@ -59,6 +61,13 @@ def _fill(tree: Tree, recipe: Recipe, packages: list[Package]) -> None:
         tree.file(path, text.removeprefix("\n").encode())
     if _BUSYBOX in tree.nodes:
         _link_applets(tree)
+
+
+def _add_programs(tree: Tree, recipe: Recipe, scratch: Path) -> None:
+    for name in recipe.programs:
+        compiled = scratch / "program"
+        compile_program(name, compiled)
+        tree.file(f"usr/local/bin/{name}", compiled.read_bytes(), 0o755)
 
 
 def _link_applets(tree: Tree) -> None:

@@ -1,7 +1,7 @@
 """The images that we ship: a TOML file each, and `skeleton`, which all of them start from.
 
-To add an image, add `NAME.toml`: `summary`, `packages` and `command`, and where it needs them `environment`,
-`directories`, `files`, `links` and `leave_out`.
+To add an image, add `NAME.toml`: `summary`, `packages` and `command`, and where it needs them `programs`,
+`environment`, `directories`, `files`, `links` and `leave_out`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Recipe:
     summary: str
     packages: tuple[str, ...]  #: Debian packages; what they depend on comes along, what they recommend does not
     command: tuple[str, ...]
+    programs: tuple[str, ...] = ()  #: our own, of `images/programs`, put into /usr/local/bin
     environment: Mapping[str, str] = field(default_factory=dict)
     directories: Mapping[str, int] = field(default_factory=dict)  #: path to mode
     files: Mapping[str, str] = field(default_factory=dict)  #: path to content, mode 644
@@ -51,6 +52,7 @@ class Recipe:
             summary=own["summary"],
             packages=tuple(own["packages"]),
             command=tuple(own["command"]),
+            programs=tuple(own.get("programs", ())),
             environment={**skeleton["environment"], **own.get("environment", {})},
             without=(*skeleton.get("without", ()), *own.get("without", ())),
             leave_out=(*skeleton["leave_out"], *own.get("leave_out", ())),

@@ -1,0 +1,53 @@
+"""Our own small programs, in C: one file each, compiled when an image that lists it is built.
+
+Static, so that they run in every image; and built with flags and paths that are always the same, so that the same
+source and the same compiler give the same bytes, and the image the same digest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from isoscope.core.errors import HostError, NotFound
+
+SOURCES = Path(__file__).parent
+
+#: No -march: every variant is to run the same instructions, whatever CPU it is shown. No build id and no seed that
+#: depends on a path: they would differ from one checkout to the next.
+CFLAGS = (
+    "-std=gnu11",
+    "-D_GNU_SOURCE",
+    "-O2",
+    "-static",
+    "-s",
+    "-Wall",
+    "-Wextra",
+    "-Wl,--build-id=none",
+)
+
+
+def names() -> tuple[str, ...]:
+    """The programs that there are, sorted."""
+    return tuple(sorted(source.stem for source in SOURCES.glob("*.c")))
+
+
+def compile_program(name: str, into: Path) -> None:
+    """Compile a program of ours to a file. Raises NotFound for an unknown one, HostError without a compiler."""
+    if name not in names():
+        raise NotFound(f"there is no program {name!r}", hint=f"there are: {', '.join(names())}")
+    # From within its directory: the path of the installation must not get into the program.
+    command = ["gcc", *CFLAGS, "-o", str(into.resolve()), f"{name}.c"]
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    try:
+        done = subprocess.run(command, cwd=SOURCES, env=environment, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise HostError(
+            f"cannot compile the program {name!r}: gcc: {error.strerror}", hint="apt-get install gcc libc6-dev"
+        ) from error
+    if done.returncode != 0:
+        complaints = [line for line in done.stderr.splitlines() if "error" in line] or [f"status {done.returncode}"]
+        raise HostError(
+            f"gcc cannot compile the program {name!r}: {complaints[0]}", hint="apt-get install gcc libc6-dev"
+        )
