@@ -17,6 +17,8 @@ from isoscope.backends.vm.hypervisor import EMULATOR, Hypervisor, connect, disco
 from isoscope.backends.vm.instance import Site, VmInstance
 from isoscope.backends.vm.plan import steps
 from isoscope.backends.vm.process import find
+from isoscope.backends.vm.storage import OPTIONS as STORAGE
+from isoscope.backends.vm.storage import Storage
 from isoscope.core.backend import Backend, Context, Lack, Step
 from isoscope.core.capabilities import Capabilities
 from isoscope.core.errors import BackendUnavailable, InputError, IsoscopeError
@@ -51,6 +53,7 @@ class VmBackend(Backend):
             ("auto", "kvm", "tcg"),
             "auto",
         ),
+        *STORAGE,
     )
     capabilities = Capabilities(
         networks=frozenset({Network.NONE, Network.BRIDGE}),
@@ -98,6 +101,8 @@ class VmBackend(Backend):
         accelerator = self._accelerator(launch)
         self._memory(launch)
         shares.check(launch.workload.mounts)
+        storage = Storage.of(launch.options)
+        storage.check(self.context.home)
         hypervisor = self._hypervisor()
         machine_type = self._machine_type(hypervisor, accelerator)
         if hypervisor.root is None:
@@ -114,9 +119,10 @@ class VmBackend(Backend):
             "cpu": "host" if accelerator == "kvm" else "max",
             "guest": guest.package,
             "connection": "embedded" if hypervisor.root else hypervisor.uri,
+            **storage.proof(),
             **hypervisor.versions(),
         }
-        template = overlay.template(base, self.context.home)
+        template = base if storage.format == "raw" else overlay.template(base, self.context.home)
         return VmInstance(launch, Site(self.context.home, hypervisor, self._network, template, proof, machine))
 
     def reclaim(self, record: Record) -> None:
@@ -200,6 +206,7 @@ class VmBackend(Backend):
             console=files.console,
             control=files.control,
             lease=lease,
+            storage=Storage.of(launch.options),
             shares=shares.plan(launch.workload.mounts, files.shares),
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 from isoscope.backends.network import Lease
 from isoscope.backends.vm.protocol import PORT
 from isoscope.backends.vm.shares import Share
+from isoscope.backends.vm.storage import Storage
 from isoscope.core.errors import InputError
 
 #: Some 20 ms to the kernel instead of SeaBIOS's 150: it does nothing but start the kernel by PVH.
@@ -34,11 +35,12 @@ class Machine:
     kernel: Path
     initrd: Path
     pvh: bool  #: the kernel is for the PVH entry point
-    disk: Path  #: the private overlay, qcow2
-    base: Path  #: what the overlay stands on, raw
+    disk: Path  #: the VM's private disk
+    base: Path  #: the image's disk, raw: what a qcow2 overlay stands on
     console: Path  #: a socket on which somebody listens already
     control: Path  #: likewise
     lease: Lease | None
+    storage: Storage = Storage()
     shares: tuple[Share, ...] = ()
 
     @property
@@ -92,6 +94,7 @@ def _domain(machine: Machine) -> Any:
         e.name(machine.name),
         e.memory({"unit": "b"}, str(machine.memory)),
         e.vcpu(str(machine.vcpus)),
+        *([e.iothreads("1")] if machine.storage.iothread else []),
         *([_shared_memory(e)] if machine.shares else []),
         e.os(*_boot(e, machine)),
         e.features(e.acpi(), e.apic()),
@@ -117,20 +120,7 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     # Straight on the root complex: a root port for each would have to be found and set up, too.
     yield e.controller({"type": "usb", "model": "none"})
     yield e.controller({"type": "virtio-serial", "index": "0"}, _address(e, 2))
-    yield e.disk(
-        {"type": "file", "device": "disk"},
-        e.driver({"name": "qemu", "type": "qcow2", "discard": "unmap"}),
-        e.source({"file": str(machine.disk)}),
-        e.backingStore(
-            {"type": "file"},
-            e.format({"type": "raw"}),
-            # It is shared by many and read-only: nobody may take it over.
-            e.source({"file": str(machine.base)}, e.seclabel({"model": "dac", "relabel": "no"})),
-            e.backingStore(),
-        ),
-        e.target({"dev": "vda", "bus": "virtio"}),
-        _address(e, 3),
-    )
+    yield _disk(e, machine)
     if machine.lease is not None:
         yield _interface(e, machine.lease)
     for number, share in enumerate(machine.shares):
@@ -153,6 +143,27 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     )
     yield e.audio({"id": "1", "type": "none"})
     yield e.memballoon({"model": "none"})
+
+
+def _disk(e: Any, machine: Machine) -> Any:
+    return e.disk(
+        {"type": "file", "device": "disk"},
+        e.driver(machine.storage.driver()),
+        e.source({"file": str(machine.disk)}),
+        *([_base(e, machine)] if machine.storage.format == "qcow2" else []),
+        e.target({"dev": "vda", "bus": "virtio"}),
+        _address(e, 3),
+    )
+
+
+def _base(e: Any, machine: Machine) -> Any:
+    return e.backingStore(
+        {"type": "file"},
+        e.format({"type": "raw"}),
+        # It is shared by many and read-only: nobody may take it over.
+        e.source({"file": str(machine.base)}, e.seclabel({"model": "dac", "relabel": "no"})),
+        e.backingStore(),
+    )
 
 
 def _shared_memory(e: Any) -> Any:

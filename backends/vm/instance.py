@@ -49,7 +49,7 @@ class Site:
     home: Path
     hypervisor: Hypervisor
     network: BridgeNetwork
-    template: Path  #: an empty overlay on the image's disk
+    template: Path  #: what the private disk is a copy of: an empty overlay on the image's disk, or that itself
     proof: dict[str, str]  #: what is known of the machine before it runs
     machine: Callable[[Launch, Files, Lease | None], Machine]
 

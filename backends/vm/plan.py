@@ -24,7 +24,8 @@ def _steps(launch: Launch, machine: Machine, uri: str) -> Iterator[tuple[str, st
     bridged = launch.workload.network is Network.BRIDGE
     if bridged:
         yield "define", "lease an address on the bridge, to which libvirt will add a tap"
-    yield "define", f"copy an empty qcow2 overlay on {machine.base} to {machine.disk}"
+    source = machine.base if machine.storage.format == "raw" else f"an empty qcow2 overlay on {machine.base}"
+    yield "define", f"copy {source} to {machine.disk}"
     for share in machine.shares:
         read_only = ", read-only" if share.mount.read_only else ""
         yield "define", f"open_tree {share.mount.source}{read_only}; move_mount to {share.directory}"
