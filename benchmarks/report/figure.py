@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: Okabe and Ito's colours, which the colour-blind tell apart, those first that stand out on white and on black alike.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKS = "●■▲◆▼✚"  #: the same markers as text, in the same order
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 HATCHES = ("", "///", "...", "\\\\\\", "xx", "--")
 
