@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -182,6 +183,13 @@ class Instance(ABC):
         """What the instance has used so far. Raises Unsupported."""
         self._require("read the statistics of", Status.RUNNING, Status.PAUSED)
         return self._stats()
+
+    def backing(self, path: str) -> Path | None:
+        """The file of the host that holds a file of the instance, or the disk that it is on.
+
+        None where the backend keeps no such file, or cannot name it.
+        """
+        return None
 
     def proof(self) -> dict[str, str]:
         """What the instance showed itself to be, gathered from inside or from the kernel as it started.

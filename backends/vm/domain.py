@@ -6,7 +6,7 @@ Nothing that a user, an image or a workload says gets into it: they are told to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Machine:
     console: Path  #: a socket on which somebody listens already
     control: Path  #: likewise
     lease: Lease | None
-    storage: Storage = Storage()
+    storage: Storage = field(default_factory=Storage)
     shares: tuple[Share, ...] = ()
 
     @property

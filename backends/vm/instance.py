@@ -254,6 +254,9 @@ class VmInstance(Instance):
         used = self._process.stats() if self._process else self._hypervisor.stats(self._domain)
         return Stats(cpu_ns=used.cpu_ns, memory=used.memory, memory_peak=used.memory_peak, pids=pids)
 
+    def backing(self, path: str) -> Path:
+        return self._files.disk
+
     def proof(self) -> dict[str, str]:
         return dict(self._proof)
 
