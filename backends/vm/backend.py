@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.network import BridgeNetwork, Lease
 from isoscope.backends.vm import overlay, roots, shares, unfinished
 from isoscope.backends.vm.domain import Machine
@@ -73,6 +75,10 @@ class VmBackend(Backend):
         self._connection: Hypervisor | None = None
         self._machine_types: dict[str, str] = {}
 
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.discover()
+
     def lacks(self) -> list[Lack]:
         lacks = [
             Lack(f"the Python module {module} is not installed", "make setup, or pip install 'isoscope[vm]'")
@@ -95,7 +101,8 @@ class VmBackend(Backend):
         guest = guests.find(self.context.home) or _UNBUILT
         files = Files(self.context.home, launch.record)
         machine = self._machine(launch, files, None, accelerator=accelerator, machine_type="q35", guest=guest)
-        return steps(launch, machine, self.context.libvirt_uri or "qemu:///embed")
+        cgroup = Cgroup({}) if self.context.libvirt_uri else self._tree.counter(launch.record.mark)
+        return steps(launch, machine, cgroup, self.context.libvirt_uri or "qemu:///embed")
 
     def create(self, launch: Launch) -> Instance:
         accelerator = self._accelerator(launch)
@@ -123,7 +130,8 @@ class VmBackend(Backend):
             **hypervisor.versions(),
         }
         template = base if storage.format == "raw" else overlay.template(base, self.context.home)
-        return VmInstance(launch, Site(self.context.home, hypervisor, self._network, template, proof, machine))
+        cgroup = self._cgroup(launch, hypervisor)
+        return VmInstance(launch, Site(self.context.home, hypervisor, self._network, template, cgroup, proof, machine))
 
     def reclaim(self, record: Record) -> None:
         vm = record.resources.get("vm", {})
@@ -134,12 +142,14 @@ class VmBackend(Backend):
                 process.close()
         elif vm:
             self._hypervisor().destroy(record.mark)
+        Cgroup.recorded(record.resources.get("cgroups"), record.mark).end()
         self._network.release(record)
         Files(self.context.home, record).remove()
 
     def sweep(self, live: list[Record]) -> list[str]:
         home = self.context.home
         return [
+            *self._tree.sweep(live),
             *self._network.sweep(live),
             *roots.sweep(),
             *guests.sweep(home),
@@ -153,8 +163,16 @@ class VmBackend(Backend):
                 disconnect(self._connection)
                 self._connection = None
         self._network.close()
+        self._tree.clean()
 
     # What instances are made of
+
+    def _cgroup(self, launch: Launch, hypervisor: Hypervisor) -> Cgroup:
+        if hypervisor.root is None:
+            return Cgroup({})  # a daemon has its own
+        cgroup = self._tree.counter(launch.record.mark)
+        self._tree.prepare(cgroup)
+        return cgroup
 
     def _programs(self) -> list[tuple[str, str]]:
         return [(program, package) for program, package in _PROGRAMS.items() if shutil.which(program) is None]
