@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isoscope.benchmarks.metric import Direction, Metric
+from isoscope.benchmarks.network.metrics import NETWORK
 from isoscope.benchmarks.startup.metrics import PHASES, STARTUP, phase
 
 #: A trial ends with this one: a trial without it was cut short.
@@ -14,7 +15,7 @@ END_OF_TRIAL = Metric(
     "on the backend null, which runs nothing, it is the cost of the harness itself.",
 )
 
-METRICS = {metric.name: metric for metric in (*STARTUP, *map(phase, PHASES), END_OF_TRIAL)}
+METRICS = {metric.name: metric for metric in (*STARTUP, *map(phase, PHASES), *NETWORK, END_OF_TRIAL)}
 
 
 def metric(name: str) -> Metric:

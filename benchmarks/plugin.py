@@ -27,6 +27,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("startup", startup)
 
+    def network() -> Benchmark:
+        from isoscope.benchmarks.network.benchmark import Network
+
+        return Network()
+
+    register("network", network)
+
 
 @hookimpl
 def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:
