@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay, roots, shares, unfinished
+from isoscope.backends.vm import overlay, roots, shares, unfinished, vhost
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
 from isoscope.backends.vm.guest_terms import vcpus
@@ -56,6 +56,7 @@ class VmBackend(Backend):
             "auto",
         ),
         *STORAGE,
+        vhost.OPTION,
     )
     capabilities = Capabilities(
         networks=frozenset({Network.NONE, Network.BRIDGE}),
@@ -108,6 +109,7 @@ class VmBackend(Backend):
         accelerator = self._accelerator(launch)
         self._memory(launch)
         shares.check(launch.workload.mounts)
+        in_kernel = vhost.chosen(launch.options["vhost"])
         storage = Storage.of(launch.options)
         storage.check(self.context.home)
         hypervisor = self._hypervisor()
@@ -127,6 +129,7 @@ class VmBackend(Backend):
             "guest": guest.package,
             "connection": "embedded" if hypervisor.root else hypervisor.uri,
             **storage.proof(),
+            **({"vhost": "on" if in_kernel else "off"} if launch.workload.network is Network.BRIDGE else {}),
             **hypervisor.versions(),
         }
         template = base if storage.format == "raw" else overlay.template(base, self.context.home)
@@ -224,6 +227,7 @@ class VmBackend(Backend):
             console=files.console,
             control=files.control,
             lease=lease,
+            vhost=vhost.chosen(launch.options["vhost"]),
             storage=Storage.of(launch.options),
             shares=shares.plan(launch.workload.mounts, files.shares),
         )

@@ -48,6 +48,12 @@ def test_without_a_network_there_is_no_device_for_one():
     assert interface.find("mac").get("address") == LEASE.mac
 
 
+@pytest.mark.parametrize(("vhost", "driver"), [(True, "vhost"), (False, "qemu")])
+def test_who_moves_the_packets_is_not_left_to_libvirt(vhost, driver):
+    [interface] = parsed(replace(MACHINE, lease=LEASE, vhost=vhost)).findall(".//interface")
+    assert interface.find("driver").get("name") == driver
+
+
 @pytest.mark.parametrize(
     "path", ["/x'/><disk type='file'/><!--", '/"&amp;"', "/]]>", "/<source file='/etc/shadow'/>"], ids=range(4)
 )
