@@ -27,6 +27,27 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("startup", startup)
 
+    def cpu() -> Benchmark:
+        from isoscope.benchmarks.cpu.benchmark import Cpu
+
+        return Cpu()
+
+    register("cpu", cpu)
+
+    def memory() -> Benchmark:
+        from isoscope.benchmarks.memory.benchmark import Memory
+
+        return Memory()
+
+    register("memory", memory)
+
+    def syscall() -> Benchmark:
+        from isoscope.benchmarks.syscall.benchmark import Syscall
+
+        return Syscall()
+
+    register("syscall", syscall)
+
     def network() -> Benchmark:
         from isoscope.benchmarks.network.benchmark import Network
 

@@ -13,4 +13,6 @@ WORKLOADS = {
     "python": Workload(image="python", command=("python3", "-c", "print('hello')")),  # a runtime's own start
     # stays, and is an end of what `network` measures; that one connects it, by the bridge where the backend has one
     "network": Workload(image="net", command=("sh", "-c", "echo ready; exec sleep infinity")),
+    # stays, and is where the tools of `cpu`, `memory` and `syscall` are run
+    "bench": Workload(image="bench", command=("sh", "-c", "echo ready; exec sleep infinity")),
 }
