@@ -24,7 +24,7 @@ from isoscope.benchmarks.memory.metrics import (
     CLOCK,
     FAULT,
     HOST_CPU,
-    KERNELS,
+    OPERATIONS,
     OWN_CPU,
     PAGES,
     SHARE,
@@ -73,12 +73,12 @@ class Memory(Benchmark):
     workload: ClassVar[str] = "bench"
     headline: ClassVar[tuple[Metric, ...]] = (BANDWIDTH, FAULT)
     details: ClassVar[tuple[Metric, ...]] = (TOUCH, UNMAP, HOST_CPU, OWN_CPU, SHARE, CLOCK)
-    dimensions: ClassVar[tuple[str, ...]] = ("kernel", "pages", "program")
+    dimensions: ClassVar[tuple[str, ...]] = ("operation", "pages", "program")
     options: ClassVar[tuple[BenchmarkOption, ...]] = (
         BenchmarkOption(
             "array", "size of each of STREAM's three arrays: several times the last cache's", "48M", read=_mebibytes
         ),
-        BenchmarkOption("repetitions", "repetitions of each kernel and of each region", "10", quick="5", read=count),
+        BenchmarkOption("repetitions", "repetitions of each operation and of each region", "10", quick="5", read=count),
     )
     requires: ClassVar[frozenset[str]] = frozenset({"exec", "runs_image"})
 
@@ -127,14 +127,19 @@ def _run(trial: Trial, instance: Instance, program: str, mebibytes: int, repetit
 
 def read_stream(done: Accounted, labels: Mapping[str, Label]) -> Iterator[Value]:
     """The values in what `stream` printed. Raises WorkloadFailed when it is not what the program prints."""
-    found = {line["kernel"]: line for _, line in done.records() if isinstance(line.get("kernel"), str)}
+    found = {line["operation"]: line for _, line in done.records() if isinstance(line.get("operation"), str)}
     ends = [line for _, line in done.records() if line.get("end") == "stream"]
-    if tuple(found) != tuple(KERNELS) or len(ends) != 1:
+    if tuple(found) != tuple(OPERATIONS) or len(ends) != 1:
         raise malformed("stream", "\n".join(line.text for line in done.lines))
     huge = field(ends[0], "huge", int, "stream")
-    for kernel, line in found.items():
+    for operation, line in found.items():
         moved, times = positive(line, "bytes", "stream"), spans(line, "ns", "stream")
-        own = {"kernel": kernel, "huge_bytes": huge, "command": shlex.join(done.command), "repetitions": len(times)}
+        own = {
+            "operation": operation,
+            "huge_bytes": huge,
+            "command": shlex.join(done.command),
+            "repetitions": len(times),
+        }
         yield Value(BANDWIDTH, middle([moved * 1e9 / time for time in times]), {**labels, **own})
 
 

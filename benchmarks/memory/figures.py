@@ -19,8 +19,8 @@ def figures(run: Run) -> list[Figure]:
             run,
             found(run, "memory", BANDWIDTH),
             name="memory-bandwidth",
-            title="Memory bandwidth of one thread, by kernel of STREAM",
-            by=("kernel",),
+            title="Memory bandwidth of one thread, by operation of STREAM",
+            by=("operation",),
         ),
         bars(
             run,

@@ -8,21 +8,22 @@ BANDWIDTH = Metric(
     "memory.bandwidth",
     "B/s",
     Direction.HIGHER,
-    "Bytes a second that a kernel of STREAM reads and writes in memory, one thread, counted as STREAM counts; the median "
-    "of its repetitions, where STREAM prints the best.",
+    "Bytes a second that an operation of STREAM reads and writes in memory, one thread, counted as STREAM counts; the "
+    "median of its repetitions, where STREAM prints the best.",
 )
 FAULT = Metric(
     "memory.fault",
     "ns",
     Direction.LOWER,
-    "Getting 4 KiB of memory from the kernel and giving them back: a region is mapped, each 4 KiB of it written to, and "
-    "unmapped; all three together, the median of the repetitions.",
+    "Getting 4 KiB of memory from the kernel and giving them back: a region is mapped, each 4 KiB of it written to, "
+    "and unmapped; all three together, the median of the repetitions.",
 )
 TOUCH = Metric(
     "memory.touch",
     "ns",
     Direction.LOWER,
-    "The part of memory.fault that is the first write to each 4 KiB: a page fault each, or with huge pages one for 512.",
+    "The part of memory.fault that is the first write to each 4 KiB: a page fault each, or one for 512 of them with "
+    "huge pages.",
 )
 UNMAP = Metric("memory.unmap", "ns", Direction.LOWER, "The part of memory.fault that is munmap(2), for each 4 KiB.")
 HOST_CPU = Metric(
@@ -52,8 +53,8 @@ CLOCK = Metric(
 
 MEMORY = (BANDWIDTH, FAULT, TOUCH, UNMAP, HOST_CPU, OWN_CPU, SHARE, CLOCK)
 
-#: The kernels of STREAM, in its order.
-KERNELS = {"copy": "c = a", "scale": "b = 3c", "add": "c = a + b", "triad": "a = b + 3c"}
+#: The operations of STREAM (it calls them kernels), in its order.
+OPERATIONS = {"copy": "c = a", "scale": "b = 3c", "add": "c = a + b", "triad": "a = b + 3c"}
 
 #: The ways in which the kernel may provide a region, as the program `faults` names them.
 PAGES = {"4k": "pages of 4 KiB (MADV_NOHUGEPAGE)", "thp": "transparent huge pages (MADV_HUGEPAGE)"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.accounted import accounted, field, malformed, middle, positive, spans, staying
@@ -78,12 +78,12 @@ class Syscall(Benchmark):
         return figures(run)
 
 
-def read(records: list[tuple[Line, _Record]], labels: dict[str, Label]) -> Iterator[Value]:
+def read(records: list[tuple[Line, _Record]], proof: Mapping[str, Label]) -> Iterator[Value]:
     """The values in what the program printed. Raises WorkloadFailed when it is not what the program prints."""
     words = " ".join(line.text for line, _ in records)
     if len(records) != 1 + 2 * len(CALLS):
         raise malformed(_PROGRAM, words)
-    labels = labels | _surroundings(records[0][1])
+    labels = {**proof, **_surroundings(records[0][1])}
     for call, before, after in zip(CALLS, records[1::2], records[2::2], strict=True):
         if before[1].get("begin") != call or after[1].get("call") != call:
             raise malformed(_PROGRAM, after[0].text)

@@ -17,8 +17,8 @@ def cautions(run: Run) -> list[str]:
         *hazards.translated(
             run,
             "syscall",
-            means="its calls do not leave the guest there either, but the guest's kernel runs many times slower than on "
-            "KVM, where most of these calls cost what they cost on the host",
+            means="calls stay within the guest, but its kernel runs many times slower than on KVM, where most of them "
+            "cost about what they cost on the host",
         ),
         *_filtered(run),
         *_filesystems(run),

@@ -1,8 +1,8 @@
 /*
  * stream MEBIBYTES REPETITIONS
  *
- * How many bytes a second one thread gets from memory and back, with the four kernels of McCalpin's STREAM and as it
- * counts: what a kernel reads and what it writes, not what the cache fetches in order to write. Each of three arrays has
+ * How many bytes a second one thread gets from memory and back, with the four operations of McCalpin's STREAM and as it
+ * counts: what an operation reads and what it writes, not what the cache fetches in order to write. Each of three arrays has
  * MEBIBYTES; they should be several times as large as the caches. The lines say how long each repetition took, but for
  * the first, which finds the pages cold.
  */
@@ -64,18 +64,18 @@ static void run_triad(void)
 	triad(a, b, c, elements);
 }
 
-static const struct kernel {
+static const struct operation {
 	const char *name;
 	unsigned arrays; /* read and written */
 	void (*run)(void);
-} kernels[] = {
+} operations[] = {
 	{"copy", 2, run_copy},
 	{"scale", 2, run_scale},
 	{"add", 3, run_add},
 	{"triad", 3, run_triad},
 };
 
-#define KERNELS (sizeof kernels / sizeof *kernels)
+#define OPERATIONS (sizeof operations / sizeof *operations)
 
 static double *allocate(double value)
 {
@@ -88,7 +88,7 @@ static double *allocate(double value)
 	return array;
 }
 
-/* Compilers may round differently here and in a kernel, where the processor multiplies and adds at once. */
+/* Compilers may round differently here and in an operation, where the processor multiplies and adds at once. */
 static int same(double found, double expected)
 {
 	return fabs(found - expected) <= 1e-9 * expected;
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	repetitions = number(argv[2], 200); /* beyond, the values overflow */
 	elements = size / sizeof(double);
 
-	uint64_t spans[KERNELS][repetitions];
+	uint64_t spans[OPERATIONS][repetitions];
 
 	a = allocate(1);
 	b = allocate(2);
@@ -133,18 +133,18 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < repetitions + 1; i++) {
 		if (i == 1)
 			say("{\"begin\":\"stream\"}\n");
-		for (size_t k = 0; k < KERNELS; k++) {
+		for (size_t k = 0; k < OPERATIONS; k++) {
 			uint64_t began = now_ns();
 
-			kernels[k].run();
+			operations[k].run();
 			if (i)
 				spans[k][i - 1] = now_ns() - began;
 		}
 	}
 	say("{\"end\":\"stream\",\"huge\":%llu}\n", (unsigned long long)huge_bytes());
 	verify(repetitions + 1);
-	for (size_t k = 0; k < KERNELS; k++)
-		say("{\"kernel\":\"%s\",\"bytes\":%llu,\"ns\":%s}\n", kernels[k].name,
-		    (unsigned long long)(kernels[k].arrays * size), array(spans[k], repetitions));
+	for (size_t k = 0; k < OPERATIONS; k++)
+		say("{\"operation\":\"%s\",\"bytes\":%llu,\"ns\":%s}\n", operations[k].name,
+		    (unsigned long long)(operations[k].arrays * size), array(spans[k], repetitions));
 	return 0;
 }
