@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isoscope.benchmarks.cpu.metrics import CPU
+from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
@@ -19,7 +20,8 @@ END_OF_TRIAL = Metric(
 )
 
 METRICS = {
-    metric.name: metric for metric in (*STARTUP, *map(phase, PHASES), *CPU, *MEMORY, *SYSCALL, *NETWORK, END_OF_TRIAL)
+    metric.name: metric
+    for metric in (*STARTUP, *map(phase, PHASES), *CPU, *MEMORY, *SYSCALL, *INTERFERENCE, *NETWORK, END_OF_TRIAL)
 }
 
 

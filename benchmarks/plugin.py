@@ -55,6 +55,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("network", network)
 
+    def interference() -> Benchmark:
+        from isoscope.benchmarks.interference.benchmark import Interference
+
+        return Interference()
+
+    register("interference", interference)
+
 
 @hookimpl
 def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:
