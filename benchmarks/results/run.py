@@ -103,9 +103,17 @@ class Run:
         """The statistics of every series, one a row."""
         return self.results.frame()
 
+    @property
+    def ended(self) -> dict[str, str] | None:
+        """Why the run ended before its last block, `why` and `sentence`; None when it did not, or was stopped."""
+        found: dict[str, str] | None = self.environment.get("ended")
+        return found
+
     @cached_property
     def complete(self) -> bool:
-        """Whether every trial that was planned has been made."""
+        """Whether every trial that was planned has been made, or as many as were enough."""
+        if self.ended is not None:
+            return True
         made = self.trials.loc[self.trials["metric"] == "harness.trial", "trial"]
         return {cell.trial for cell in self.terms.cells()} <= set(made)
 

@@ -2,7 +2,8 @@
 
 Sources: Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987), for BCa; Hyndman and Fan, "Sample Quantiles in
 Statistical Packages", The American Statistician 50 (1996), whose type 7 the percentiles are; Iglewicz and Hoaglin, "How
-to Detect and Handle Outliers" (1993), for the modified z-score.
+to Detect and Handle Outliers" (1993), for the modified z-score; Hesterberg, "What Teachers Should Know About the
+Bootstrap", The American Statistician 69 (2015), for why a bootstrap of few values is too narrow, and by how much.
 """
 
 from __future__ import annotations
@@ -11,15 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from isoscope.benchmarks.harness.extent import LEAST_BLOCKS
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-
-#: Blocks without which no interval is given. In simulation (lognormal, exponential, bimodal values) 95 % intervals of
-#: medians and ratios cover the truth in 92 to 97 % of runs of 9 blocks or more, and in as few as 88 % of shorter ones.
-LEAST_BLOCKS = 9
 
 #: Resamples of the bootstrap, and how many values they may draw in all: more blocks need fewer of them.
 _RESAMPLES = 9999
@@ -50,14 +48,23 @@ def percentiles(values: Floats) -> tuple[float, float, float]:
 
 def median_interval(blocks: Floats, rng: np.random.Generator) -> Interval:
     """BCa bootstrap interval of the median of block values."""
-    return _bca([blocks], lambda medians: medians[0], rng)
+    from scipy.special import ndtri
+
+    return _bca([blocks], lambda medians: medians[0], float(ndtri((1 + CONFIDENCE) / 2)), rng)
 
 
 def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> Interval:
-    """BCa bootstrap interval of the ratio of two medians; the arrays are paired, and blocks are drawn as pairs."""
+    """BCa bootstrap interval of the ratio of two medians; the arrays are paired, and blocks are drawn as pairs.
+
+    Its tails are those of Student's t, not of the normal distribution: a bootstrap of few values is too narrow, which
+    the steps between medians hide in one median, but not in a ratio of two. Without it 10 blocks cover only 90 %.
+    """
+    from scipy.special import stdtrit
+
     if np.median(baseline) == 0:
         return Interval(None, None, "the baseline's median is 0")
-    return _bca([blocks, baseline], lambda medians: medians[0] / medians[1], rng)
+    reach = float(stdtrit(max(1, len(blocks) - 1), (1 + CONFIDENCE) / 2))
+    return _bca([blocks, baseline], lambda medians: medians[0] / medians[1], reach, rng)
 
 
 def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> float | None:
@@ -97,8 +104,10 @@ def outliers(values: Floats) -> NDArray[np.bool_]:
     return np.asarray(0.6745 * distance / spread > _OUTLYING, dtype=np.bool_)
 
 
-def _bca(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng: np.random.Generator) -> Interval:
-    """The interval of a function of the medians of paired samples."""
+def _bca(
+    samples: list[Floats], statistic: Callable[[list[Floats]], Floats], reach: float, rng: np.random.Generator
+) -> Interval:
+    """The interval of a function of the medians of paired samples, so many standard deviations to either side."""
     from scipy.special import ndtr, ndtri
 
     n = len(samples[0])
@@ -115,7 +124,7 @@ def _bca(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng
     deviation = left_out.mean() - left_out
     scale = np.sum(deviation**2) ** 1.5
     acceleration = np.sum(deviation**3) / (6 * scale) if scale else 0.0
-    tails = ndtri([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    tails = np.array([-reach, reach])
     levels = np.asarray(ndtr(bias + (bias + tails) / (1 - acceleration * (bias + tails))))
     low, high = _quantiles(drawn, levels)
     return Interval(float(low), float(high))
