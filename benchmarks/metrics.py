@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from isoscope.benchmarks.cpu.metrics import CPU
+from isoscope.benchmarks.density.metrics import DENSITY
+from isoscope.benchmarks.disk.metrics import DISK
 from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
@@ -21,7 +23,7 @@ END_OF_TRIAL = Metric(
 
 METRICS = {
     metric.name: metric
-    for metric in (*STARTUP, *map(phase, PHASES), *CPU, *MEMORY, *SYSCALL, *INTERFERENCE, *NETWORK, END_OF_TRIAL)
+    for metric in (*STARTUP, *map(phase, PHASES), *DENSITY, *CPU, *MEMORY, *SYSCALL, *DISK, *INTERFERENCE, *NETWORK, END_OF_TRIAL)
 }
 
 

@@ -27,6 +27,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("startup", startup)
 
+    def density() -> Benchmark:
+        from isoscope.benchmarks.density.benchmark import Density
+
+        return Density()
+
+    register("density", density)
+
     def cpu() -> Benchmark:
         from isoscope.benchmarks.cpu.benchmark import Cpu
 

@@ -124,6 +124,9 @@ def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Re
     workload = comparison.workload or lab.workload(benchmark.workload)
     asked_for = any(variant.backend == HARNESS for variant in comparison.variants)
     hidden = HARNESS in lab.backend_names and not asked_for and _can(lab, HARNESS, benchmark)
+    options = request.resolve(benchmark.options, quick=comparison.quick)
+    own = {option.name: option.read(options[option.name]) for option in benchmark.options}
+    benchmark.agree(lab, comparison.variants, workload, own)
     return Subject(
         benchmark=benchmark.name,
         workload=workload,
@@ -131,7 +134,7 @@ def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Re
         headline=benchmark.headline,
         details=benchmark.details,
         dimensions=benchmark.dimensions,
-        options=request.resolve(benchmark.options, quick=comparison.quick),
+        options=options,
         harness=HARNESS if hidden else None,
     )
 
