@@ -129,7 +129,11 @@ class Run:
 
         write_json(self.directory / "summary.json", self.results.as_dict())
         frame = self.trials.drop(columns="accelerator")
-        frame["labels"] = [json.dumps(labels, sort_keys=True) for labels in frame["labels"]]
+        texts: dict[int, str] = {}  # by identity: rows share the objects of equal labels, see `trials`
+        for labels in frame["labels"]:
+            if id(labels) not in texts:
+                texts[id(labels)] = json.dumps(labels, sort_keys=True)
+        frame["labels"] = [texts[id(labels)] for labels in frame["labels"]]
         table = pa.Table.from_pandas(frame, preserve_index=False)
         partial = self.directory / ".trials.parquet.new"
         pq.write_table(table, partial, compression="zstd")

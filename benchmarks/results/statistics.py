@@ -25,7 +25,7 @@ _LEAST_RESAMPLES = 999
 _DRAWS = 4_000_000
 
 #: Values drawn at a time, which bounds the memory used.
-_BATCH = 2_000_000
+_BATCH = 500_000
 
 #: Modified z-score beyond which a value is flagged.
 _OUTLYING = 3.5
@@ -50,7 +50,8 @@ def median_interval(blocks: Floats, rng: np.random.Generator) -> Interval:
     """BCa bootstrap interval of the median of block values."""
     from scipy.special import ndtri
 
-    return _bca([blocks], lambda medians: medians[0], float(ndtri((1 + CONFIDENCE) / 2)), rng)
+    reach = float(ndtri((1 + CONFIDENCE) / 2))
+    return _bca([blocks], lambda medians: medians[0], reach, lambda: _medians_drawn(blocks, rng))
 
 
 def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> Interval:
@@ -64,7 +65,11 @@ def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -
     if np.median(baseline) == 0:
         return Interval(None, None, "the baseline's median is 0")
     reach = float(stdtrit(max(1, len(blocks) - 1), (1 + CONFIDENCE) / 2))
-    return _bca([blocks, baseline], lambda medians: medians[0] / medians[1], reach, rng)
+
+    def ratio(medians: list[Floats]) -> Floats:
+        return medians[0] / medians[1]
+
+    return _bca([blocks, baseline], ratio, reach, lambda: _draw([blocks, baseline], ratio, rng))
 
 
 def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> float | None:
@@ -105,16 +110,19 @@ def outliers(values: Floats) -> NDArray[np.bool_]:
 
 
 def _bca(
-    samples: list[Floats], statistic: Callable[[list[Floats]], Floats], reach: float, rng: np.random.Generator
+    samples: list[Floats], statistic: Callable[[list[Floats]], Floats], reach: float, draw: Callable[[], Floats]
 ) -> Interval:
-    """The interval of a function of the medians of paired samples, so many standard deviations to either side."""
+    """The interval of a function of the medians of paired samples, so many standard deviations to either side.
+
+    `draw` gives the function of many resamples.
+    """
     from scipy.special import ndtr, ndtri
 
     n = len(samples[0])
     if n < LEAST_BLOCKS:
         return Interval(None, None, f"{n} blocks: an interval needs at least {LEAST_BLOCKS}")
     estimate = float(statistic([np.median(sample, keepdims=True) for sample in samples])[0])
-    drawn = _draw(samples, statistic, rng)
+    drawn = draw()
     if np.ptp(drawn) == 0:
         return Interval(estimate, estimate)
     # bias: where the estimate stands among the drawn ones; those equal to it count half
@@ -138,6 +146,24 @@ def _quantiles(drawn: Floats, levels: Floats) -> Floats:
     """
     found, counts = np.unique(drawn, return_counts=True)
     return np.interp(levels, (np.cumsum(counts) - counts / 2) / len(drawn), found)
+
+
+def _medians_drawn(sample: Floats, rng: np.random.Generator) -> Floats:
+    """Medians of samples drawn with replacement, without drawing them: exact, and a hundred times as fast.
+
+    To draw n of n values is to take the values of ranks floor(n U) for n uniform U. The k-th smallest U has the
+    distribution Beta(k, n - k + 1), and given that, the smallest of the n - k above it is uniform's minimum beyond it
+    (David and Nagaraja, "Order Statistics" (2003), sections 2.1 and 2.5).
+    """
+    n = len(sample)
+    ranked = np.sort(sample)
+    k = (n + 1) // 2
+    low = rng.beta(k, n - k + 1, _RESAMPLES)
+    middle = ranked[(n * low).astype(np.intp)]
+    if n % 2:
+        return middle
+    high = low + (1 - low) * rng.beta(1, n - k, _RESAMPLES)
+    return (middle + ranked[(n * high).astype(np.intp)]) / 2
 
 
 def _draw(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rng: np.random.Generator) -> Floats:

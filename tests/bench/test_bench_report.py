@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
 
 import pytest
 from isobench.duel import Duel
+from isobench.long_run import long_run
 from isoscope.benchmarks import Run
-from isoscope.benchmarks.results.files import write_json
-from isoscope.benchmarks.results.run import MANIFEST
 from isoscope.benchmarks.results.summarize import summarize
 from isoscope.benchmarks.results.trials import FILE
 from isoscope.core import Lab
@@ -32,32 +27,13 @@ BY_HAND = Path(__file__).with_name("by_hand.py")
 
 
 @pytest.fixture
-def long_run(lab: Lab, tmp_path: Path) -> Path:
-    """The folder of a run that was made once, and whose trials then stand in it until it has 100,000 rows."""
-    short = lab.compare("hello", backends=["process", "container", "vm"], blocks=1, directory=tmp_path / "short")
-    with (short.directory / FILE).open() as file:
-        real = [json.loads(line) for line in file]
-    measured: dict[str, list[dict[str, Any]]] = {}
-    for row in real:
-        if not row["warmup"]:
-            measured.setdefault(row["variant"], []).append(row)
-    directory = tmp_path / "long"
-    directory.mkdir()
-    blocks = ROWS // sum(map(len, measured.values()))
-    terms = replace(short.terms, blocks=blocks)
-    write_json(directory / MANIFEST, terms.as_dict())
-    (directory / "environment.json").write_bytes((short.directory / "environment.json").read_bytes())
-    noise = random.Random(1)
-    with (directory / FILE).open("w") as file:
-        for order, cell in enumerate(terms.cells()):
-            where = {"block": cell.block, "trial": cell.trial, "order": order, "warmup": cell.warmup}
-            for row in measured[cell.variant]:
-                file.write(json.dumps({**row, **where, "value": row["value"] * noise.lognormvariate(0, 0.2)}) + "\n")
-    return directory
+def long(lab: Lab, tmp_path: Path) -> Path:
+    """The folder of a run with 100,000 rows."""
+    return long_run(lab, tmp_path, ROWS)
 
 
-def test_statistics(duel: Duel, long_run: Path) -> None:
-    run = Run(long_run)
+def test_statistics(duel: Duel, long: Path) -> None:
+    run = Run(long)
     assert abs(len(run.trials) - ROWS) < ROWS / 100
     values = run.trials["value"].dropna().to_numpy()[:2000]
 
@@ -84,18 +60,18 @@ def child(*command: str | Path) -> tuple[int, int]:
     return monotonic_ns() - began, usage.ru_maxrss * 1024
 
 
-def test_report(duel: Duel, long_run: Path) -> None:
+def test_report(duel: Duel, long: Path) -> None:
     spans: list[int] = []
     peaks: list[int] = []
 
     def ours() -> int:
-        span, peak = child(SCRIPT, "report", long_run)
+        span, peak = child(SCRIPT, "report", long)
         spans.append(span)
         peaks.append(peak)
         return span
 
     def by_hand() -> int:
-        return child(sys.executable, BY_HAND, long_run / FILE)[0]
+        return child(sys.executable, BY_HAND, long / FILE)[0]
 
     duel("report of 100,000 rows", ours, by_hand, to="a script that reads them and draws one plot", rounds=4)
     duel.limit("report of 100,000 rows, time", min(spans) / 1e9, MOST_SECONDS, "s")
