@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,8 +48,9 @@ class Accounted:
 
     @property
     def text(self) -> bytes:
-        """All that was printed, to be kept."""
-        lines = [shlex.join(self.command), *(line.text for line in self.lines), json.dumps({"account": self.account})]
+        """The command and all that was printed, to be kept: lines of JSON, but for what a tool prints as text."""
+        before, after = json.dumps({"command": self.command}), json.dumps({"account": self.account})
+        lines = [before, *(line.text for line in self.lines), after]
         return "\n".join(lines).encode() + b"\n"
 
     def records(self) -> list[tuple[Line, dict[str, Any]]]:

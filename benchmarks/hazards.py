@@ -18,23 +18,29 @@ _ENOUGH = 0.95
 
 
 def clocks(run: Run, metric: Metric) -> list[str]:
-    """A sentence for each series whose instances' clock did not go as the host's did."""
-    return [
-        f"{one.name}: the instance's clock disagrees with the host's, which saw {one.p50:.3g} times the span; "
-        "what was timed inside is off by as much"
+    """A sentence when instances' clocks did not go as the host's did; `metric` has the one's span over the other's."""
+    found = [
+        f"{one.name} {one.p50:.3g}"
         for one in _series(run, metric)
         if one.p50 is not None and abs(one.p50 - 1) > CLOCK_TOLERANCE
     ]
+    if not found:
+        return []
+    words = "Clocks inside disagree with the host's, and what was timed inside is off by as much"
+    return [f"{words}; the host saw so many times the span: {', '.join(found)}"]
 
 
-def waiting(run: Run, metric: Metric, cpus: int) -> list[str]:
-    """A sentence for each series whose instances got less CPU time than their threads asked for."""
-    return [
-        f"{one.name}: the host gave the instance {one.p50:.0%} of the {cpus} CPU(s) that it asked for; "
-        "others ran meanwhile, or a limit held it, and inside a virtual machine that shows as stolen time at best"
+def waiting(run: Run, metric: Metric, threads: int = 1) -> list[str]:
+    """A sentence when instances got less CPU time than their threads could use; `metric` has how many CPUs they got."""
+    found = [
+        f"{one.name} {one.p50 / threads:.0%}"
         for one in _series(run, metric)
-        if one.p50 is not None and one.p50 < _ENOUGH * cpus
+        if one.p50 is not None and one.p50 < _ENOUGH * threads
     ]
+    if not found:
+        return []
+    words = "Others ran on the host, or a limit held back what was measured: its spans hold waits for a CPU"
+    return [f"{words}. It ran for so much of the time: {', '.join(found)}"]
 
 
 def translated(run: Run, benchmark: str, *, means: str) -> list[str]:

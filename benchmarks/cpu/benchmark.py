@@ -82,7 +82,7 @@ def _linpack(trial: Trial, instance: Instance, seconds: float) -> Iterator[Value
     trial.step("linpack")
     command = ("linpack", str(max(1, round(seconds * 1000))), str(_REPETITIONS))
     done = accounted(instance, command, timeout=seconds + _GRACE)
-    trial.keep("linpack.json", done.text)
+    trial.keep("linpack.jsonl", done.text)
     records = [found for _, found in done.records()]
     if len(records) != 2:
         raise malformed("linpack", "\n".join(line.text for line in done.lines))

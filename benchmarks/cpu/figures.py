@@ -39,5 +39,8 @@ def _both_sides(run: Run) -> Figure | None:
         cells,
         name="cpu-time",
         title="CPU time of an event: as the kernel inside counts it, and as the host does",
-        caption="Medians over the blocks. A ratio above 1 is CPU time that the instance costs and does not see.",
+        caption=(
+            "Medians over the blocks. A ratio above 1 is CPU time that the instance costs and does not see; below 1, "
+            "its kernel counts time in which the host did not run it."
+        ),
     )

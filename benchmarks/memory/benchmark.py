@@ -105,7 +105,7 @@ class Memory(Benchmark):
         return cautions(run)
 
     def figures(self, run: Run) -> list[Figure]:
-        """Bandwidth by kernel, and what a page costs."""
+        """Bandwidth by operation, and what a page costs."""
         from isoscope.benchmarks.memory.figures import figures
 
         return figures(run)
@@ -121,7 +121,7 @@ def _run(trial: Trial, instance: Instance, program: str, mebibytes: int, repetit
                 f"{program} was killed", hint="its memory does not fit: give the variant more, or -m memory:array=16M"
             ) from error
         raise
-    trial.keep(f"{program}.json", done.text)
+    trial.keep(f"{program}.jsonl", done.text)
     return done
 
 
@@ -134,13 +134,9 @@ def read_stream(done: Accounted, labels: Mapping[str, Label]) -> Iterator[Value]
     huge = field(ends[0], "huge", int, "stream")
     for operation, line in found.items():
         moved, times = positive(line, "bytes", "stream"), spans(line, "ns", "stream")
-        own = {
-            "operation": operation,
-            "huge_bytes": huge,
-            "command": shlex.join(done.command),
-            "repetitions": len(times),
-        }
-        yield Value(BANDWIDTH, middle([moved * 1e9 / time for time in times]), {**labels, **own})
+        own: _Labels = {"operation": operation, "huge_bytes": huge, "command": shlex.join(done.command)}
+        rates = [moved * 1e9 / time for time in times]
+        yield Value(BANDWIDTH, middle(rates), {**labels, **own, "repetitions": len(times)})
 
 
 def read_faults(done: Accounted, labels: Mapping[str, Label]) -> Iterator[Value]:

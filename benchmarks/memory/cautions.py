@@ -27,7 +27,7 @@ def cautions(run: Run) -> list[str]:
         *_cached(run),
         *_huge(run),
         *hazards.clocks(run, CLOCK),
-        *hazards.waiting(run, SHARE, 1),
+        *hazards.waiting(run, SHARE),
     ]
 
 

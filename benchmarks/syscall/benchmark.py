@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from isoscope.benchmarks.accounted import accounted, field, malformed, middle, positive, spans, staying
+from isoscope.benchmarks.accounted import NOT_COUNTED, accounted, field, malformed, middle, positive, spans, staying
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.inside import Line
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.request import BenchmarkOption, count
-from isoscope.benchmarks.syscall.metrics import CALLS, CLOCK, HOST_TIME, TIME
+from isoscope.benchmarks.syscall.metrics import CALLS, CLOCK, HOST_TIME, SHARE, TIME
 from isoscope.core.units import parse_duration
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Syscall(Benchmark):
     summary: ClassVar[str] = "time of system calls, a page fault, a context switch and a process"
     workload: ClassVar[str] = "bench"
     headline: ClassVar[tuple[Metric, ...]] = (TIME,)
-    details: ClassVar[tuple[Metric, ...]] = (HOST_TIME, CLOCK)
+    details: ClassVar[tuple[Metric, ...]] = (HOST_TIME, CLOCK, SHARE)
     dimensions: ClassVar[tuple[str, ...]] = ("call",)
     options: ClassVar[tuple[BenchmarkOption, ...]] = (
         BenchmarkOption(
@@ -61,9 +61,10 @@ class Syscall(Benchmark):
         command = (_PROGRAM, str(max(1, round(seconds * 1000))), str(trial.options["repetitions"]), _DIRECTORY)
         with staying(trial) as instance:
             done = accounted(instance, command, timeout=2 * len(CALLS) * seconds + _GRACE)
-            trial.keep("syscalls.json", done.text)
+            trial.keep("syscalls.jsonl", done.text)
             labels = {**instance.proof(), "command": shlex.join(command)}
         yield from read(done.records(), labels)
+        yield Value(SHARE, done.share, labels, reason=NOT_COUNTED)
 
     def cautions(self, run: Run) -> list[str]:
         """TCG, clocks, and what stands between a container's calls and the kernel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoscope.benchmarks import hazards
-from isoscope.benchmarks.syscall.metrics import CLOCK, TIME
+from isoscope.benchmarks.syscall.metrics import CLOCK, SHARE, TIME
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
@@ -23,6 +23,7 @@ def cautions(run: Run) -> list[str]:
         *_filtered(run),
         *_filesystems(run),
         *hazards.clocks(run, CLOCK),
+        *hazards.waiting(run, SHARE),
         *hazards.unknown_speed(run),
     ]
 

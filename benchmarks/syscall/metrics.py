@@ -23,8 +23,14 @@ CLOCK = Metric(
     Direction.LOWER,
     "The span of a call's repetitions on the host's clock over the same on the instance's clock: 1 when they go alike.",
 )
+SHARE = Metric(
+    "syscall.share",
+    "1",
+    Direction.HIGHER,
+    "CPUs that the host gave to the instance on average while the program ran.",
+)
 
-SYSCALL = (TIME, HOST_TIME, CLOCK)
+SYSCALL = (TIME, HOST_TIME, CLOCK, SHARE)
 
 #: Every call, in the order of the program, and what one of it does.
 CALLS = {

@@ -49,8 +49,8 @@ static inline uint64_t number(const char *text, uint64_t most)
 }
 
 /*
- * How many turns of a loop to try next, when so many took less than `target` nanoseconds. A short try says little: grow by
- * ten at most, and aim a little beyond the target.
+ * How many turns of a loop to try next, when so many took less than `target` nanoseconds. A short try says little: grow
+ * by ten at most, and aim a little beyond the target.
  */
 static inline uint64_t more_loops(uint64_t loops, uint64_t took, uint64_t target)
 {

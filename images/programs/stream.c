@@ -2,9 +2,9 @@
  * stream MEBIBYTES REPETITIONS
  *
  * How many bytes a second one thread gets from memory and back, with the four operations of McCalpin's STREAM and as it
- * counts: what an operation reads and what it writes, not what the cache fetches in order to write. Each of three arrays has
- * MEBIBYTES; they should be several times as large as the caches. The lines say how long each repetition took, but for
- * the first, which finds the pages cold.
+ * counts: what an operation reads and what it writes, not what the cache fetches in order to write. Each of three arrays
+ * has MEBIBYTES; they should be several times as large as the caches. The lines say how long each repetition took, but
+ * for the first, which finds the pages cold.
  */
 #include "program.h"
 

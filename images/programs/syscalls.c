@@ -1,9 +1,9 @@
 /*
  * syscalls MILLISECONDS REPETITIONS DIRECTORY
  *
- * What calls into the kernel cost. Each kind is made in a loop that is long enough for a repetition to take its share of
- * MILLISECONDS; the lines say how long each repetition took. DIRECTORY is where the file lies that is opened, read and
- * written. A system call is issued as such, past the C library's caches.
+ * What calls into the kernel cost. Each kind is made in a loop that is long enough for a repetition to take its share
+ * of MILLISECONDS; the lines say how long each repetition took. DIRECTORY is where the file lies that is opened, read
+ * and written.
  */
 #include "program.h"
 
@@ -37,7 +37,7 @@ static void nothing(void)
 static void run_getpid(uint64_t loops)
 {
 	while (loops--)
-		syscall(SYS_getpid);
+		syscall(SYS_getpid); /* the C library might remember the answer */
 }
 
 static void run_open_close(uint64_t loops)
