@@ -86,12 +86,16 @@ class Benchmark(ABC):
     #: Fields of `Capabilities` that must hold; a variant without one is `unavailable` and nothing is tried.
     requires: ClassVar[frozenset[str]] = frozenset()
 
+    def headline_for(self, options: Mapping[str, Any]) -> tuple[Metric, ...]:
+        """The headline of a run with these options, each as its reader gave it, where not all find the same."""
+        return self.headline
+
     def agree(self, lab: Lab, variants: Sequence[Variant], workload: Workload, options: Mapping[str, Any]) -> None:
         """Refuse what must not be compared, by an InputError, before anything is measured.
 
         Backends are there to be asked what they can; `options` are the benchmark's own, each as its reader gave it.
         """
-        return None
+        return
 
     @abstractmethod
     def measure(self, trial: Trial) -> Iterable[Value]:

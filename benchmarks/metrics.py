@@ -9,7 +9,7 @@ from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
-from isoscope.benchmarks.startup.metrics import PHASES, STARTUP, phase
+from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
 
 #: A trial ends with this one: a trial without it was cut short.
@@ -23,7 +23,19 @@ END_OF_TRIAL = Metric(
 
 METRICS = {
     metric.name: metric
-    for metric in (*STARTUP, *map(phase, PHASES), *DENSITY, *CPU, *MEMORY, *SYSCALL, *DISK, *INTERFERENCE, *NETWORK, END_OF_TRIAL)
+    for metric in (
+        *STARTUP,
+        MAKESPAN,
+        *map(phase, PHASES),
+        *DENSITY,
+        *CPU,
+        *MEMORY,
+        *SYSCALL,
+        *DISK,
+        *INTERFERENCE,
+        *NETWORK,
+        END_OF_TRIAL,
+    )
 }
 
 

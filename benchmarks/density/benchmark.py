@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.density import metrics
 from isoscope.benchmarks.density.capacity import Capacity
-from isoscope.benchmarks.density.descriptors import Descriptors
 from isoscope.benchmarks.density.estimate import Estimate
 from isoscope.benchmarks.density.look import Look, Observer
 from isoscope.benchmarks.density.options import OPTIONS, host_name
 from isoscope.benchmarks.density.ramp import Found, Ramp
 from isoscope.benchmarks.density.requests import check_equal
+from isoscope.benchmarks.descriptors import Descriptors
 from isoscope.benchmarks.fleet import Fleet
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.request import BenchmarkOption

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from isoscope.benchmarks.density.alive import check_alive, check_answers
 from isoscope.benchmarks.density.cause import limit_behind
-from isoscope.benchmarks.density.descriptors import Descriptors, open_descriptors
 from isoscope.benchmarks.density.look import Look, Observer
 from isoscope.benchmarks.density.steps import steps
+from isoscope.benchmarks.descriptors import Descriptors, open_descriptors
 from isoscope.benchmarks.fleet import Fleet
 from isoscope.core.errors import InstanceFailed, IsoscopeError
 

@@ -131,7 +131,7 @@ def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Re
         benchmark=benchmark.name,
         workload=workload,
         image=_digest(lab, workload, progress),
-        headline=benchmark.headline,
+        headline=benchmark.headline_for(own),
         details=benchmark.details,
         dimensions=benchmark.dimensions,
         options=options,

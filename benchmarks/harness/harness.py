@@ -101,7 +101,7 @@ class Harness:
         """Make one trial and write its rows. Returns its status and the reason of a failure."""
         variant = self._variants[cell.variant]
         common = self._common(cell, order, variant)
-        missing = list(self._benchmarks[cell.benchmark].headline)
+        missing = list(self._subjects[cell.benchmark].headline)
         status, reason = "ok", ""
         gc.collect()
         gc.disable()
