@@ -9,7 +9,7 @@ from typing import Any
 from isoscope.benchmarks.harness.terms import Subject
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.results.judgement import Judgement, judge, together
-from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity, under
 from isoscope.benchmarks.results.run import Run
 from isoscope.benchmarks.results.summary import Series
 
@@ -76,13 +76,6 @@ def headline(run: Run) -> tuple[Group, ...]:
         Group(subject.benchmark, run.results.baselines[subject.benchmark], tuple(_rows(run, subject)))
         for subject in run.terms.subjects
     )
-
-
-def under(labels: dict[str, Any]) -> str:
-    """The dimensions of a series in words: the value alone where there is only one, and it is a word."""
-    if len(labels) == 1 and not isinstance(alone := next(iter(labels.values())), int | float):
-        return str(alone)
-    return ", ".join(f"{key} {value}" for key, value in labels.items())
 
 
 def _rows(run: Run, subject: Subject) -> Iterator[Row]:

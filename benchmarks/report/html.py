@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from isoscope.benchmarks.harness.terms import Terms
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.fairness import alike, differences
 from isoscope.benchmarks.report.figure import MARKS
 from isoscope.benchmarks.report.headline import columns, headline
 from isoscope.benchmarks.report.host import glance, host_facts
+from isoscope.benchmarks.report.page import command, notes, title
 from isoscope.benchmarks.report.section import Section, sections
 from isoscope.benchmarks.results.files import write_text
 from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
@@ -78,29 +77,6 @@ def _shown(value: Any) -> Any:
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(map(printable, value.split("\n")))
-
-
-def command(terms: Terms) -> str:
-    """The command that asks for the same again, seed and all."""
-    words = ["isoscope", "compare"]
-    names = {subject.workload.name for subject in terms.subjects}
-    if len(names) == 1:
-        words.append(names.pop() or "WORKLOAD.toml")
-    words += [word for variant in terms.variants for word in ("-b", variant)]
-    words += [word for subject in terms.subjects for word in ("-m", subject.request)]
-    return f"{shlex.join(words)} -n {terms.blocks} --seed {terms.seed}"
-
-
-def title(terms: Terms) -> str:
-    """The workload where there is one for all; else the variants."""
-    names = dict.fromkeys(subject.name for subject in terms.subjects)
-    return next(iter(names)) if len(names) == 1 else ", ".join(terms.variants)
-
-
-def notes(environment: dict[str, Any]) -> list[str]:
-    """What may be in the figures, each once; of every part of a run that was gone on with."""
-    parts = [*environment.get("earlier", []), environment] if environment else []
-    return list(dict.fromkeys(note for part in parts for note in part["notes"]))
 
 
 def p_value(value: float | None) -> str:

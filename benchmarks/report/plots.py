@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from isoscope.benchmarks.report.axes import Axis, scale
 from isoscope.benchmarks.report.figure import INK, Figure, Look, canvas, clean, figure, looks_of
 from isoscope.benchmarks.results.quantity import number, quantity
-from numpy.typing import NDArray
+from isoscope.benchmarks.results.values import block_values, trial_values
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.metric import Metric
     from isoscope.benchmarks.results.run import Run
+    from isoscope.benchmarks.results.statistics import Floats
     from isoscope.benchmarks.results.summary import Series
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-Floats = NDArray[np.float64]
 
 WIDTH = 7.6  #: inches; the report scales it to the page
 
@@ -73,16 +72,6 @@ def looks(run: Run) -> dict[str, Look]:
     shown = [one for one in run.results.series if one.values and one.role != "harness"]
     several = {(place.get(one.variant, len(place)), who(one)) for one in shown}
     return looks_of(name for _, name in sorted(several))
-
-
-def trial_values(run: Run, series: Series) -> Floats:
-    """Every measured value of a series, ascending."""
-    return np.sort(_rows(run, series)["value"].to_numpy(dtype=np.float64))
-
-
-def block_values(run: Run, series: Series) -> Floats:
-    """One value for each block of a series: the median of those in it."""
-    return np.asarray(_rows(run, series).groupby("block")["value"].median(), dtype=np.float64)
 
 
 def bars(
@@ -293,21 +282,6 @@ def legend(drawn: Canvas, handles: Sequence[Artist]) -> None:
     """Above the axes, in as many columns as the longest name leaves room for."""
     longest = max(len(str(handle.get_label())) for handle in handles)
     drawn.legend(handles=handles, loc="outside upper left", ncols=max(1, min(6, 80 // (longest + 6))))
-
-
-def _rows(run: Run, series: Series) -> Any:
-    frame = run.trials
-    rows = frame[
-        (frame["benchmark"] == series.benchmark)
-        & (frame["metric"] == series.metric.name)
-        & (frame["variant"] == series.variant)
-        & (frame["accelerator"] == series.accelerator)
-        & (frame["status"] == "ok")
-        & ~frame["warmup"]
-    ]
-    for key, value in series.labels.items():
-        rows = rows[[labels.get(key) == value for labels in rows["labels"]]]
-    return rows
 
 
 def _under(one: Series, by: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,12 @@ from isoscope.benchmarks.benchmark import Benchmark
 from isoscope.benchmarks.harness.terms import Subject
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.figure import Figure
-from isoscope.benchmarks.report.headline import under
 from isoscope.benchmarks.results.judgement import Judgement, judge
+from isoscope.benchmarks.results.quantity import under
 from isoscope.benchmarks.results.run import Run
 from isoscope.benchmarks.results.summary import Series
+
+_log = logging.getLogger(__name__)
 
 #: Lines of a table beyond which it is folded away: the plots show it better.
 LONG = 12
@@ -67,15 +70,13 @@ def sections(run: Run) -> list[Section]:
 def _section(run: Run, subject: Subject) -> Section:
     benchmark = _offered(subject.benchmark)
     summary = run.results
-    cautions, figures = (
-        _told(run, benchmark) if benchmark else (["It is not installed here: its plots are missing"], [])
-    )
+    figures, defects = _figures(run, benchmark) if benchmark else ([], [])
     tables = [_table(run, subject, metric) for metric in subject.headline]
     return Section(
         subject=subject,
         summary=benchmark.summary if benchmark else "",
         baseline=summary.baselines[subject.benchmark],
-        cautions=tuple(cautions),
+        cautions=(*cautions(run, subject), *defects),
         tables=tuple(tables),
         reasons=_reasons([line.series for table in tables for line in table.lines]),
         figures=tuple(figures),
@@ -90,16 +91,28 @@ def _offered(name: str) -> Benchmark | None:
     return found[name]() if name in found else None
 
 
-def _told(run: Run, benchmark: Benchmark) -> tuple[list[str], list[Figure]]:
-    """A benchmark's own cautions and plots. A defect in them costs itself, and not the report of a night's work."""
-    cautions: list[str] = []
-    figures: list[Figure] = []
+def cautions(run: Run, subject: Subject) -> list[str]:
+    """What a reader must know before the figures of a benchmark."""
+    benchmark = _offered(subject.benchmark)
+    if benchmark is None:
+        return ["the benchmark is not installed here, so its cautions and its plots are missing"]
     try:
-        cautions += benchmark.cautions(run)
-        figures += benchmark.figures(run)
+        return list(benchmark.cautions(run))
     except Exception as error:
-        cautions.append(f"A part of this section could not be made: {type(error).__name__}: {error}")
-    return cautions, figures
+        return [_defect("cautions", error)]
+
+
+def _figures(run: Run, benchmark: Benchmark) -> tuple[list[Figure], list[str]]:
+    """A benchmark's plots, and why there are none. A defect in them costs the plots, not the report of a night."""
+    try:
+        return list(benchmark.figures(run)), []
+    except Exception as error:
+        return [], [_defect("plots", error)]
+
+
+def _defect(what: str, error: Exception) -> str:
+    _log.debug("the report lacks some %s", what, exc_info=True)
+    return f"the {what} of this benchmark could not be made: {type(error).__name__}: {error}"
 
 
 def _table(run: Run, subject: Subject, metric: Metric) -> Table:

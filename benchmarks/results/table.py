@@ -16,6 +16,8 @@ from isoscope.benchmarks.results.verdict import accelerators
 from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
 
+_KEY = " (▲ better, ▼ worse, ≈ no difference shown)"
+
 
 def print_summary(summary: Summary) -> None:
     """Print a table for each benchmark, then the phases, what failed, what was not run, and the harness's cost."""
@@ -23,9 +25,7 @@ def print_summary(summary: Summary) -> None:
 
     for subject in summary.terms.subjects:
         baseline = printable(summary.baselines[subject.benchmark])
-        click.echo(
-            f"{subject.benchmark} of {printable(subject.name)}: ratio to {baseline}; ▲ better, ▼ worse, ≈ no difference shown"
-        )
+        click.echo(f"{subject.benchmark} of {printable(subject.name)}, ratio to {baseline}{_KEY}")
         _print_benchmark(summary, subject)
         click.echo()
     lines = [*_phases(summary), *_reasons(summary), *_failures(summary), *_not_run(summary), *_harness(summary)]
@@ -34,15 +34,11 @@ def print_summary(summary: Summary) -> None:
 
 
 def _print_benchmark(summary: Summary, subject: Subject) -> None:
-    found = [_row(one) for metric in subject.headline for one in _in_order(summary, subject, metric)]
+    rows = [_row(one) for metric in subject.headline for one in _in_order(summary, subject, metric)]
     columns = ["METRIC", "VARIANT", "N", "P50", "P90", "P99", "RATIO", "95 % INTERVAL", "", "FAILED"]
-    if not any(row[-1] for row in found):
+    if not any(row[-1] for row in rows):
         columns.pop()
-    rows, before = [], ""
-    for name, *cells in found:
-        rows.append(("" if name == before else name, *cells[: len(columns) - 1]))
-        before = name
-    print_figures(columns, rows, names=2, spare=("P99", "P90", "N"))
+    print_figures(columns, [row[: len(columns)] for row in rows], spare=("P99", "P90", "N"))
 
 
 def _in_order(summary: Summary, subject: Subject, metric: Metric) -> Iterator[Series]:
