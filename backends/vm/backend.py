@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay, roots, shares, unfinished, vhost
+from isoscope.backends.vm import overlay, roots, shares, tsc, unfinished, vhost
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
 from isoscope.backends.vm.guest_terms import vcpus
@@ -110,6 +110,7 @@ class VmBackend(Backend):
         self._memory(launch)
         shares.check(launch.workload.mounts)
         in_kernel = vhost.chosen(launch.options["vhost"])
+        tsc.khz()  # now, so that the first start is not kept waiting
         storage = Storage.of(launch.options)
         storage.check(self.context.home)
         hypervisor = self._hypervisor()
@@ -227,6 +228,7 @@ class VmBackend(Backend):
             console=files.console,
             control=files.control,
             lease=lease,
+            tsc_khz=tsc.khz() if accelerator == "tcg" else None,
             vhost=vhost.chosen(launch.options["vhost"]),
             storage=Storage.of(launch.options),
             shares=shares.plan(launch.workload.mounts, files.shares),

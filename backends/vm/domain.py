@@ -40,6 +40,7 @@ class Machine:
     console: Path  #: a socket on which somebody listens already
     control: Path  #: likewise
     lease: Lease | None
+    tsc_khz: int | None = None  #: rate of the time-stamp counter that the guest sees, where it is known
     vhost: bool = False  #: the host's kernel moves the network card's packets, not QEMU
     storage: Storage = field(default_factory=Storage)
     shares: tuple[Share, ...] = ()
@@ -67,6 +68,8 @@ def command_line(machine: Machine) -> str:
     ]
     if machine.accelerator == "tcg":
         words += ["no_timer_check", "tsc=reliable"]
+        if machine.tsc_khz is not None:
+            words.append(f"tsc_early_khz={machine.tsc_khz}")  # what it measures itself may be far off: see tsc.py
         if machine.vcpus == 1:
             # Calibrating the local APIC's timer takes 100 ms; KVM tells its rate, TCG does not. One CPU has the HPET.
             words.append("nolapic_timer")

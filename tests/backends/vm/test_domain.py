@@ -86,3 +86,10 @@ def test_shortcuts_of_emulation_are_for_emulation_alone():
     assert "nolapic_timer" in command_line(MACHINE).split()
     assert "nolapic_timer" not in command_line(replace(MACHINE, vcpus=2)).split()
     assert "tsc=reliable" not in command_line(replace(MACHINE, accelerator="kvm")).split()
+
+
+def test_a_guest_is_told_the_rate_of_its_clock_where_it_would_measure_it_wrong():
+    told = replace(MACHINE, tsc_khz=2_596_105)
+    assert "tsc_early_khz=2596105" in command_line(told).split()
+    assert "tsc_early_khz" not in command_line(MACHINE)
+    assert "tsc_early_khz" not in command_line(replace(told, accelerator="kvm"))
