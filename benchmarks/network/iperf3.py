@@ -29,8 +29,8 @@ def client(address: str, port: int, *, seconds: int, streams: int, reverse: bool
     return (*words, "--connect-timeout", str(_CONNECT_MS), *(["-R"] if reverse else []))
 
 
-def throughput(output: bytes, *, reverse: bool) -> float:
-    """Bytes a second, from what a client printed. Raises WorkloadFailed.
+def transfer(output: bytes, *, reverse: bool) -> tuple[float, float]:
+    """Bytes and seconds, from what a client printed. Raises WorkloadFailed.
 
     The receiver's bytes, since what was sent may not have arrived; the client's seconds, since the other end may be a
     guest, whose clock is its own.
@@ -39,7 +39,7 @@ def throughput(output: bytes, *, reverse: bool) -> float:
     if isinstance(answer, dict) and "error" in answer:
         raise failure(str(answer["error"]))
     ours = "sum_received" if reverse else "sum_sent"
-    return number(NAME, answer, "end", "sum_received", "bytes") / number(NAME, answer, "end", ours, "seconds")
+    return number(NAME, answer, "end", "sum_received", "bytes"), number(NAME, answer, "end", ours, "seconds")
 
 
 def failure(told: str) -> WorkloadFailed:
