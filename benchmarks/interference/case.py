@@ -92,7 +92,7 @@ class Case:
     def _refusal(self, name: str) -> str:
         """Why a neighbour is not had here; empty when it may be."""
         if self.terms.limits == ON and (lacks := sorted(_LIMITS - self.capabilities.limits)):
-            return f"backend {self.trial.variant.backend!r} cannot limit {', '.join(lacks)}"
+            return f"limits=on: backend {self.trial.variant.backend!r} cannot limit {', '.join(lacks)}"
         options, home = self.trial.options, self.trial.lab.home
         return ceilings.too_dangerous(name, self.terms, options, self.capabilities) or ceilings.no_room(name, home)
 
