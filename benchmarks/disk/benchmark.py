@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from isoscope.benchmarks.accounted import staying
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.disk import caches, fio
 from isoscope.benchmarks.disk.cpu import CpuTime
@@ -92,9 +93,7 @@ class Disk(Benchmark):
         """Lay out the file, then each phase and the flushes. Raises whatever stops it."""
         size, runtime = trial.options["size"], trial.options["runtime"]
         _check_room(trial, size)
-        with trial.instance() as instance:
-            instance.start()
-            instance.wait_ready(trial.timeout)
+        with staying(trial) as instance:
             place = _PLACES[instance.launch.options.get("storage", "root")]
             plan = Plan(
                 f"{place}/{_NAME}", size, min(runtime, _WARMUP) if trial.warmup else runtime, trial.options["ramp"]
@@ -131,7 +130,7 @@ class _Session:
         common: dict[str, Label] = {**self.instance.proof(), "kernel_memory": memory}
         self.trial.step("laying out the file")
         self._run(self.plan.layout(), timeout=self.trial.timeout + self.plan.size / _SLOWEST)
-        start = self._cost_of_starting()
+        start = CpuTime(0, 0) if self.trial.warmup else self._cost_of_starting()
         for number, phase in enumerate(phases, 1):
             self.trial.step(f"{phase.name}, {number} of {len(phases)}: dropping the caches of the whole host")
             labels = {**common, "cached": self._forget()}

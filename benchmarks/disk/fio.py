@@ -87,7 +87,7 @@ def read(output: str, phase: str) -> Report:
             writes=int(job["write"]["total_ios"]),
             raw=output.encode(),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WorkloadFailed(
             f"fio's report of phase {phase!r} cannot be read: {error!r}", hint="see which fio the image has"
         ) from error
