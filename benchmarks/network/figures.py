@@ -63,7 +63,7 @@ def _distribution(run: Run, path: str) -> Figure | None:
         run,
         lines,
         x=Axis("time from request to reply", "ns", log=True),
-        y=Axis("share of requests that took at least so long", log=True),
+        y=Axis("share of requests at least so slow", log=True),
         name=name,
         title=title,
         alternative=f"{title}, percentiles (medians over the trials). {words}.",
