@@ -199,7 +199,7 @@ class Instance(ABC):
         among them. A process may have ended, and its number be another's, by the time it is looked at. Raises
         Unsupported when the backend cannot tell.
         """
-        return self._processes() if self.status in (Status.RUNNING, Status.PAUSED) else ()
+        return self._host_pids() if self.status in (Status.RUNNING, Status.PAUSED) else ()
 
     def backing(self, path: str) -> Path | None:
         """The file of the host that holds a file of the instance, or the disk that it is on.
@@ -268,7 +268,7 @@ class Instance(ABC):
     def _stats(self) -> Stats:
         raise Unsupported(f"backend {self.launch.variant.backend!r} has no statistics")
 
-    def _processes(self) -> tuple[int, ...]:
+    def _host_pids(self) -> tuple[int, ...]:
         raise Unsupported(f"backend {self.launch.variant.backend!r} does not tell what it runs on this host")
 
     def _trouble(self) -> str:

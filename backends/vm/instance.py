@@ -268,12 +268,12 @@ class VmInstance(Instance):
         if self._process is None:
             used = self._hypervisor.stats(self._domain)
         elif self._cgroup.directories:
-            used = replace(self._cgroup.stats(), cpu_ns=cpu_time(self._processes()))  # the cgroup may not count it
+            used = replace(self._cgroup.stats(), cpu_ns=cpu_time(self._host_pids()))  # the cgroup may not count it
         else:
             used = self._process.stats()
         return replace(used, pids=pids)
 
-    def _processes(self) -> tuple[int, ...]:
+    def _host_pids(self) -> tuple[int, ...]:
         if self._cgroup.directories:
             return self._cgroup.processes()
         if self._process is None:
