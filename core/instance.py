@@ -210,8 +210,7 @@ class Instance(ABC):
 
     def connection(self) -> Connection | None:
         """How it is reached from this host and by other instances; None when it has no network, or the host's."""
-        lease = self.record.resources.get("network")
-        return Connection(lease["address"], lease["interface"]) if lease else None
+        return None
 
     def proof(self) -> dict[str, str]:
         """What the instance showed itself to be, gathered from inside or from the kernel as it started.

@@ -29,7 +29,7 @@ from isoscope.backends.vm.relay import relay
 from isoscope.backends.vm.shares import bind
 from isoscope.backends.vm.task import Command, Task
 from isoscope.core.errors import InstanceFailed, IsoscopeError, Timeout, Unsupported
-from isoscope.core.instance import Execution, Exit, Instance, Stats, Status
+from isoscope.core.instance import Connection, Execution, Exit, Instance, Stats, Status
 from isoscope.core.launch import Launch
 from isoscope.core.output import Stdio
 from isoscope.core.workload import Network
@@ -285,6 +285,9 @@ class VmInstance(Instance):
 
     def proof(self) -> dict[str, str]:
         return dict(self._proof)
+
+    def connection(self) -> Connection | None:
+        return Lease.connection(self.record)
 
     # The end
 
