@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from isoscope.benchmarks.report.figure import INK
-from isoscope.benchmarks.results.quantity import quantity
+from isoscope.benchmarks.results.quantity import number, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,8 @@ def scale(axes: Axes, which: Literal["x", "y"], axis: Axis, *, log: bool) -> Non
     ticks.set_major_locator(_log_locator(axis.unit, low, high) if log else _linear_locator(axis.unit, low, high))
     ticks.set_major_formatter(FuncFormatter(lambda value, _: _text(value, axis.unit)))
     ticks.set_minor_formatter(NullFormatter())
-    ticks.set_label_text(f"{axis.label} (logarithmic)" if log else axis.label)
+    kind = "logarithmic" if which == "x" else "log"  # along the short side there is less room
+    ticks.set_label_text(f"{axis.label} ({kind})" if log else axis.label)
     axes.grid(axis=which, color=INK, alpha=0.15, linewidth=0.6)
     axes.set_axisbelow(True)
 
@@ -57,6 +58,8 @@ def _text(value: float, unit: str) -> str:
     """A tick: as the tables write it, without digits that say nothing."""
     if unit in ("1", "1/s"):
         per = " /s" if unit == "1/s" else ""
+        if 0 < abs(value) < 1e-3 or abs(value) >= 1e6:
+            return f"{number(value)}{per}"
         return f"{value:,.0f}{per}" if abs(value) >= 1000 else f"{value:.3g}{per}"
     return quantity(value, unit) if value else "0"
 

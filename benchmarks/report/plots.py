@@ -105,7 +105,7 @@ def bars(
         for group, places in zip(order, rows, strict=True):
             for one, row in zip(groups[group], places, strict=True):
                 _estimate(axes, row, one, block_values(run, one), known[who(one)], log=logarithmic)
-        _room(axes, series, log=logarithmic)
+        _room(axes, log=logarithmic)
         scale(axes, "x", axis, log=logarithmic)
         axes.set_yticks([float(np.mean(places)) for places in rows], [_fold(group) for group in order])
         axes.set_ylim(rows[-1][-1] + 0.8, -0.8)
@@ -191,8 +191,8 @@ def curve(
             _draw_line(axes, line, own[key])
         scale(axes, "x", x, log=x.logarithmic(value for line in lines for value in line.x))
         y_log = y.logarithmic(value for line in lines for value in line.y)
-        if not y_log:
-            axes.set_ylim(min(0.0, *(value for line in lines for value in line.y)), None)
+        if not y_log and min(value for line in lines for value in line.y) >= 0:
+            axes.set_ylim(0, None)
         scale(axes, "y", y, log=y_log)
         legend(drawn, axes.get_legend_handles_labels()[0])
         return figure(
@@ -308,23 +308,23 @@ def _estimate(axes: Axes, row: float, one: Series, blocks: Floats, look: Look, *
         axes.plot(span, [row, row], color=INK, linewidth=1.4, marker="|", markersize=7, zorder=3)
         reach = max(reach, span[1])
     elif len(blocks) > 1:
-        axes.plot(blocks, np.full(len(blocks), row), color=INK, marker=".", markersize=4, linestyle="none", zorder=3)
+        rows = np.full(len(blocks), row)
+        axes.scatter(blocks, rows, s=11, facecolors="#ffffff", edgecolors=INK, linewidths=0.8, zorder=3)
         reach = max(reach, float(blocks.max()))
     axes.annotate(
         quantity(value, one.metric.unit), (reach, row), xytext=(7, 0), textcoords="offset points", va="center", size=8
     )
 
 
-def _room(axes: Axes, series: Sequence[Series], *, log: bool) -> None:
+def _room(axes: Axes, *, log: bool) -> None:
     """Limits that leave room for the figures behind the bars."""
-    low, high = axes.get_xlim()
     if log:
-        least = min(one.p50 or 0 for one in series)
-        axes.set_xlim(min(low, least) if low > 0 else least / 1.5, None)
         axes.set_xscale("log")
-        low, high = axes.get_xlim()
-        axes.set_xlim(low, high * (high / low) ** 0.16)
+        low, high = axes.dataLim.minpos[0], axes.dataLim.x1
+        decades = max(1.0, float(np.log10(high / low)))
+        axes.set_xlim(low / 10 ** (0.05 * decades), high * 10 ** (0.16 * decades))
     else:
+        low, high = axes.get_xlim()
         axes.set_xlim(low, high + 0.12 * (high - low))
 
 
