@@ -241,6 +241,16 @@ print(len(HostSnapshot.take(Path(sys.argv[1])).processes))
     assert done.stdout == "0\n"
 
 
+def test_what_processes_share_is_everybodys(home):
+    shared = Path("/run/isoscope", f"test{os.getpid()}")
+    shared.mkdir(parents=True)
+    try:
+        assert str(shared) in HostSnapshot.take().files
+        assert HostSnapshot.take(home).files == set()
+    finally:
+        shared.rmdir()
+
+
 def test_images_and_caches_are_kept_on_purpose(home):
     before = HostSnapshot.take(home)
     for name in ("images", "layers", "cache"):
