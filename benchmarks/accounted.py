@@ -13,13 +13,16 @@ from typing import Any
 
 from isoscope.benchmarks.benchmark import Trial
 from isoscope.benchmarks.inside import Line, lines_inside
-from isoscope.core.errors import CommandNotFound, StateError, Unsupported, WorkloadFailed
+from isoscope.core.errors import CommandNotFound, InputError, IsoscopeError, Timeout, Unsupported, WorkloadFailed
 from isoscope.core.instance import Instance
 
 _PROGRAM = "account"  #: images/programs/account.c
 _NO_SUCH_COMMAND = 127
 
 _BOUND = 1 << 63
+
+#: Seconds within which the end of a workload is seen that has made something else fail.
+_LINGER = 1.0
 
 #: Why there is no host's account of CPU time.
 NOT_COUNTED = "the backend does not count the CPU time of its instances"
@@ -62,13 +65,28 @@ class Accounted:
 
 @contextmanager
 def staying(trial: Trial) -> Iterator[Instance]:
-    """A running instance of the trial's workload, for tools to be run in. Raises StateError when it ends by itself."""
+    """A running instance of the trial's workload, for tools to be run in. Raises InputError when it ends by itself."""
     with trial.instance() as instance:
         instance.start()
         instance.wait_ready(trial.timeout)
-        if instance.exit is not None:
-            raise StateError("the workload", operation="run a tool beside", status="stopped", allowed="running")
-        yield instance
+        try:
+            yield instance
+        except IsoscopeError as error:
+            if isinstance(error, WorkloadFailed) or not _ends(instance):
+                raise
+            raise InputError(
+                "the workload ended by itself, and its instance with it, before the tools had run",
+                hint="give one that stays, such as `bench`",
+            ) from error
+
+
+def _ends(instance: Instance) -> bool:
+    """Whether the workload has ended; its end may be seen a little later than what comes of it."""
+    try:
+        instance.wait(_LINGER)
+    except Timeout:
+        return False
+    return True
 
 
 def accounted(instance: Instance, command: Sequence[str], *, timeout: float) -> Accounted:

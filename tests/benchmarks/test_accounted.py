@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from isoscope.benchmarks import Benchmark, Trial, Value
+from isoscope.benchmarks import accounted as accounted_module
 from isoscope.benchmarks.accounted import Accounted, accounted, field, positive, record, spans, staying
 from isoscope.benchmarks.cpu.metrics import CLOCK
-from isoscope.core.errors import CommandNotFound, StateError, WorkloadFailed
+from isoscope.core.errors import CommandNotFound, InputError, InstanceFailed, StateError, WorkloadFailed
 from isoscope.core.instance import Instance
 from isoscope.testing.fake import FakeInstance
 
@@ -118,7 +119,19 @@ def test_a_tool_that_fails(pretence: Any) -> None:
 
 def test_a_workload_that_ends_by_itself(pretence: Any) -> None:
     pretence.programs["stay"] = lambda _: None
-    with pytest.raises(StateError, match="cannot run a tool beside 'the workload': it is stopped"):
+    with pytest.raises(InputError, match="the workload ended by itself") as caught:
+        pretence.measure(Once())
+    assert "bench" in caught.value.hint
+    assert isinstance(caught.value.__cause__, StateError)
+
+
+def test_what_fails_while_the_workload_stays_is_no_fault_of_it(pretence: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise InstanceFailed("no more descriptors")
+
+    monkeypatch.setattr(accounted_module, "_LINGER", 0.05)
+    monkeypatch.setattr(FakeInstance, "_exec", fail)
+    with pytest.raises(InstanceFailed, match="descriptors"):
         pretence.measure(Once())
 
 
