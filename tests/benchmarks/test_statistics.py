@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from isoscope.benchmarks.results import statistics
+from scipy.special import ndtr, stdtrit
 from scipy.stats import bootstrap
 
 
@@ -32,6 +33,7 @@ def test_intervals_agree_with_scipys_where_medians_are_fine_grained(count: int) 
         paired=True,
         vectorized=True,
         method="BCa",
+        confidence_level=2 * ndtr(stdtrit(count - 1, 0.975)) - 1,  # Student's tails in place of the normal's
         rng=rng(),
     ).confidence_interval
     width = expected.high - expected.low
@@ -39,7 +41,7 @@ def test_intervals_agree_with_scipys_where_medians_are_fine_grained(count: int) 
     assert found.high == pytest.approx(expected.high, abs=0.06 * width)
 
 
-@pytest.mark.parametrize("count", [9, 12, 13, 30])
+@pytest.mark.parametrize("count", [9, 13])  # test_coverage.py has greater ones, and more runs
 @pytest.mark.parametrize("kind", ["lognormal", "exponential", "bimodal"])
 def test_intervals_cover_the_truth_as_often_as_they_say(count: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """400 runs: were the coverage 95 %, fewer than 90 % would be seen once in 10,000 times."""
