@@ -127,7 +127,8 @@ class Instance(ABC):
         """Wait for the workload's first byte of output, or for its end. Raises Timeout after `timeout` seconds."""
         self._require("wait for", Status.RUNNING, Status.PAUSED, Status.STOPPED)
         if not self._ready.wait(timeout):
-            raise Timeout(f"{self.record.name!r} was not ready within {timeout:g} s", hint=self._trouble())
+            phase = f": it is in phase {phase}" if (phase := self.timeline.pending()) else ""
+            raise Timeout(f"{self.record.name!r} was not ready within {timeout:g} s{phase}", hint=self._trouble())
 
     def wait(self, timeout: float | None = None) -> Exit:
         """Wait for the workload's end. Raises Timeout after `timeout` seconds."""
