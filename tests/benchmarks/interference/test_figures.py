@@ -40,6 +40,7 @@ STREET: Street = {
     ("container", "on", "fork-bomb"): Met(3.0, finished=7, ended="did not finish in time"),
     ("container", "off", "fork-bomb"): Met(None, ended="did not finish in time", finished=0),
     ("vm", "on", "cpu"): Met(1.1),
+    ("vm", "on", "disk"): Met(None, reason="less than 2.0 GiB free", finished=-1),
     ("vm", "on", "memory"): Met(None, ended="was killed for want of memory", finished=0),
 }
 
@@ -128,7 +129,8 @@ def test_the_matrix_has_a_cell_for_every_pair_with_what_became_of_the_victim(run
     assert said["container, limits on"].startswith("cpu (competing) 1.27 [")
     assert said["container, limits on"].endswith("3.12, 7 of 10")  # an interval needs nine blocks
     assert said["container, limits off"].endswith("fork-bomb (adversarial) did not finish")
-    assert said["vm (tcg), limits on"].endswith("memory (orthogonal) out of memory")
+    words = "cpu (competing) 1.16 [1.13, 1.19]; memory (orthogonal) out of memory; disk (orthogonal) not run"
+    assert said["vm (tcg), limits on"] == words
     assert list(said) == [
         "process, limits on",
         "process, limits off",

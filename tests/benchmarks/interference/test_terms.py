@@ -79,7 +79,19 @@ def test_what_the_kernel_says(tmp_path):
 
 @pytest.mark.parametrize(
     "option",
-    ["neighbours=foo", "neighbours=cpu+", "limits=maybe", "work=0", "work=x", "memory=3Q", "pids=0", "victim=gpu"],
+    [
+        "neighbours=foo",
+        "neighbours=cpu+",
+        "limits=maybe",
+        "work=0",
+        "work=61",
+        "work=x",
+        "memory=3Q",
+        "memory=3",
+        "pids=0",
+        f"pids={10**20}",
+        "victim=gpu",
+    ],
 )
 def test_options_that_cannot_be_are_refused_before_anything_is_measured(option):
     with pytest.raises(InputError):
