@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from isoscope.benchmarks.accounted import staying
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.disk import caches, fio
 from isoscope.benchmarks.disk.cpu import CpuTime
@@ -93,7 +92,9 @@ class Disk(Benchmark):
         """Lay out the file, then each phase and the flushes. Raises whatever stops it."""
         size, runtime = trial.options["size"], trial.options["runtime"]
         _check_room(trial, size)
-        with staying(trial) as instance:
+        with trial.instance() as instance:
+            instance.start()
+            instance.wait_ready(trial.timeout)
             place = _PLACES[instance.launch.options.get("storage", "root")]
             plan = Plan(
                 f"{place}/{_NAME}", size, min(runtime, _WARMUP) if trial.warmup else runtime, trial.options["ramp"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +80,7 @@ def read(output: str, phase: str) -> Report:
     try:
         data = json.loads(output[output.index("{") :])
         (job,) = data["jobs"]
-        failed = int(job["error"])
+        failed = os.strerror(int(job["error"])) if job["error"] else ""
         report = Report(
             sides={side: _side(job[side]) for side in ("read", "write") if int(job[side]["total_ios"])},
             runtime=max(float(job[side]["runtime"]) for side in ("read", "write")) / 1000,
@@ -87,14 +88,12 @@ def read(output: str, phase: str) -> Report:
             writes=int(job["write"]["total_ios"]),
             raw=output.encode(),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise WorkloadFailed(
             f"fio's report of phase {phase!r} cannot be read: {error!r}", hint="see which fio the image has"
         ) from error
     if failed:
-        raise WorkloadFailed(
-            f"fio failed in phase {phase!r}: {os.strerror(failed)}", hint=_meaning(os.strerror(failed))
-        )
+        raise WorkloadFailed(f"fio failed in phase {phase!r}: {failed}", hint=_meaning(failed))
     if not report.sides or not report.runtime:
         raise nothing(phase)
     return report
@@ -102,7 +101,9 @@ def read(output: str, phase: str) -> Report:
 
 def _side(data: Any) -> Side:
     times = data["clat_ns"]
-    return Side(float(data["bw_bytes"]), float(data["iops"]), _percentile(times, "50"), _percentile(times, "99"))
+    return Side(
+        _positive(data["bw_bytes"]), _positive(data["iops"]), _percentile(times, "50"), _percentile(times, "99")
+    )
 
 
 def _flush(times: Any) -> float | None:
@@ -110,7 +111,13 @@ def _flush(times: Any) -> float | None:
 
 
 def _percentile(times: Any, percent: str) -> float:
-    return float(times["percentile"][f"{percent}.000000"])
+    return _positive(times["percentile"][f"{percent}.000000"])
+
+
+def _positive(number: Any) -> float:
+    if not 0 < (found := float(number)) < math.inf:
+        raise ValueError(f"{number!r} is no measure")
+    return found
 
 
 def _failure(instance: Instance, job: Job, error: WorkloadFailed) -> Exception:
