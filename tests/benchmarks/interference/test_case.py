@@ -8,7 +8,7 @@ import pytest
 from isoscope.benchmarks.interference.benchmark import Interference
 from isoscope.benchmarks.interference.victim import Victim
 from isoscope.core import Capabilities, Workload
-from isoscope.core.errors import WorkloadFailed
+from isoscope.core.errors import InputError, WorkloadFailed
 
 from .conftest import found, trial
 
@@ -83,6 +83,19 @@ def test_a_victim_that_cannot_even_begin_alone_makes_the_trial_fail(measure, plu
     plugin.programs["victim"] = lambda process: 3
     with pytest.raises(WorkloadFailed, match="the victim failed with nobody beside it"):
         measure()
+
+
+@pytest.mark.parametrize(
+    ("command", "programs", "message"),
+    [(["echo", "up"], {}, "ended before the victim had begun"), (["stay"], {"victim": None}, "no program `victim`")],
+)
+def test_a_workload_that_cannot_be_the_victims_is_named_as_the_reason(
+    lab_in_memory, plugin, command, programs, message
+):
+    plugin.programs = {name: program for name, program in plugin.programs.items() if name not in programs}
+    asked = trial(lab_in_memory, "fake", "work=0.01", workload=Workload(image="base", command=command))
+    with pytest.raises(InputError, match=message):
+        list(Interference().measure(asked))
 
 
 def test_a_neighbour_that_fails_does_not_take_the_others_with_it(lab_in_memory, street):
