@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from isoscope.benchmarks.results import statistics
 from scipy.special import ndtr, stdtrit
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, permutation_test
 
 
 def rng() -> np.random.Generator:
@@ -109,6 +109,24 @@ def test_the_p_value_counts_every_swap() -> None:
     at_most = np.mean(np.array(swapped) <= swapped[0] + 1e-12)
     at_least = np.mean(np.array(swapped) >= swapped[0] - 1e-12)
     assert statistics.difference(ours, theirs, rng()) == pytest.approx(2 * min(at_most, at_least))
+
+
+@pytest.mark.parametrize("count", [2, 9, 10, 30])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_the_p_value_is_scipys(count: int, rounded: bool) -> None:
+    draw = rng()
+    ours, theirs = draw.lognormal(0.1, 0.4, count), draw.lognormal(0, 0.4, count)
+    if rounded:  # many are equal
+        ours, theirs = ours.round(1), theirs.round(1)
+    expected = permutation_test(
+        (ours, theirs),
+        lambda x, y, axis: np.log(np.median(x, axis=axis) / np.median(y, axis=axis)),
+        permutation_type="samples",
+        vectorized=True,
+        rng=rng(),
+    ).pvalue
+    exact = count < 14  # else both have drawn some of the swaps
+    assert statistics.difference(ours, theirs, rng()) == pytest.approx(expected, abs=1e-9 if exact else 0.02)
 
 
 def test_no_difference_is_claimed_too_often_where_there_is_none() -> None:
