@@ -12,6 +12,7 @@ import pytest
 from isoscope.backends.vm import overlay, storage
 from isoscope.backends.vm.backend import VmBackend
 from isoscope.backends.vm.domain import domain_xml
+from isoscope.backends.vm.faults import libvirt_errors
 from isoscope.backends.vm.storage import Storage
 from isoscope.core import Workload
 from isoscope.core.errors import BackendUnavailable, HostError, InputError
@@ -98,6 +99,15 @@ def test_a_kernel_without_io_uring_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "_IO_URING_SETUP", 0xFFFF)  # no such system call
     with pytest.raises(BackendUnavailable, match="io_uring_setup: Function not implemented"):
         Storage(aio="io_uring").check(tmp_path)
+
+
+def test_a_qemu_without_io_uring_is_told():
+    import libvirt
+
+    with pytest.raises(BackendUnavailable, match="not supported in this build") as raised:  # noqa: SIM117
+        with libvirt_errors("libvirt cannot start the virtual machine"):
+            raise libvirt.libvirtError("aio=io_uring was specified, but is not supported in this build")
+    assert "aio=native" in raised.value.hint
 
 
 def test_the_plan_shows_the_disk(lab):
