@@ -31,8 +31,8 @@ class Stage:
     def stay(self, process: FakeProcess) -> None:
         """The workload: says that it is there, and stays."""
         self.started.append(process)
-        process.write("ready\n")
         self.on_start(len(self.started))
+        process.write("ready\n")
         process.tick(1000)
 
     def measure(self, **options: str) -> Iterator[Value]:

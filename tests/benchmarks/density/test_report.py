@@ -49,11 +49,10 @@ def test_slopes_and_capacity_come_out_as_they_went_in(measured):
     assert values["density.marginal_memory", None] == pytest.approx(10 * MIB)
     assert values["density.fits", "this"] == 100
     assert values["density.fits", "1 GiB"] == 92  # 1024 MiB less 10 %, by 10 MiB
-
-
-def test_what_binds_is_said(measured):
-    cautions = Density().cautions(measured("upto=2"))
-    assert cautions == ["what limits how many fit this host: memory for process, container, vm"]
+    assert Density().cautions(run) == [
+        "what limits how many fit this host: memory for process, container, vm",
+        "what limits how many fit a host of 1 GiB: memory for process, container, vm",
+    ]
 
 
 def test_a_ramp_that_ended_early_is_said(measured, monkeypatch):
