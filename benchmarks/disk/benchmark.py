@@ -95,7 +95,7 @@ class Disk(Benchmark):
         with trial.instance() as instance:
             instance.start()
             instance.wait_ready(trial.timeout)
-            place = _PLACES[instance.launch.options.get("storage", "root")]
+            place = _PLACES.get(instance.launch.options.get("storage", ""), _PLACES["root"])
             plan = Plan(
                 f"{place}/{_NAME}", size, min(runtime, _WARMUP) if trial.warmup else runtime, trial.options["ramp"]
             )
