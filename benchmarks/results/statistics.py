@@ -197,9 +197,20 @@ def _draw(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rn
     while left:
         size = min(left, max(1, _BATCH // n))
         chosen = rng.integers(0, n, (size, n), dtype=np.int32)
-        batches.append(statistic([np.median(sample[chosen], axis=1, overwrite_input=True) for sample in samples]))
+        batches.append(statistic([_medians_of(sample, chosen) for sample in samples]))
         left -= size
     return np.concatenate(batches)
+
+
+def _medians_of(values: Floats, chosen: NDArray[np.int32]) -> Floats:
+    """The median of the chosen values of each row. Ranks of 16 bits are sorted: ten times as fast as values."""
+    n = len(values)
+    order = np.argsort(values, kind="stable")
+    ranks = np.empty(n, dtype=np.uint16 if n <= 1 << 16 else np.uint32)
+    ranks[order] = np.arange(n)
+    rows = np.sort(ranks[chosen], axis=1)
+    ranked = values[order]
+    return np.asarray((ranked[rows[:, (n - 1) // 2]] + ranked[rows[:, n // 2]]) / 2)
 
 
 def _resamples(n: int) -> int:

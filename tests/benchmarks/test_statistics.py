@@ -170,3 +170,10 @@ def test_many_blocks_are_drawn_in_bounded_memory(monkeypatch: pytest.MonkeyPatch
     values = rng().lognormal(0, 0.3, 400)
     whole = statistics.ratio_interval(values, np.ones(400), rng())
     assert whole.low < np.median(values) < whole.high
+
+
+@pytest.mark.parametrize("count", [9, 10])
+def test_medians_of_rows_are_those_of_their_values(count: int) -> None:
+    values = rng().integers(0, 6, count).astype(float)  # with ties
+    chosen = rng().integers(0, count, (50, count), dtype=np.int32)
+    assert statistics._medians_of(values, chosen).tolist() == np.median(values[chosen], axis=1).tolist()
