@@ -79,6 +79,19 @@ def test_a_victim_that_fails_has_not_finished_and_its_words_are_kept(measure, st
     assert found(values, "finished")["on", "disk"].value == 0
 
 
+def test_a_victim_that_prints_without_end_is_given_up(lab_in_memory, street):
+    def babble(process):
+        while True:
+            process.write("x" * 5000)
+            process.write("\nready\nwork work\n")
+
+    street.beside = babble
+    workload = Workload(image="base", command=("stay",))
+    asked = trial(lab_in_memory, "fake", "patience=1", "work=0.01", "limits=on", "neighbours=cpu", workload=workload)
+    values = list(Interference().measure(asked))
+    assert found(values, "slowdown")["on", "cpu"].labels["ended"] == "did not finish in time"
+
+
 def test_a_victim_that_cannot_even_begin_alone_makes_the_trial_fail(measure, plugin):
     plugin.programs["victim"] = lambda process: 3
     with pytest.raises(WorkloadFailed, match="the victim failed with nobody beside it"):
