@@ -74,12 +74,18 @@ def _log_locator(unit: str, low: float, high: float) -> Locator:
 
 def _linear_locator(unit: str, low: float, high: float) -> Locator:
     """Round figures of the unit that is shown: 0, 256 MiB, 512 MiB, and not 0, 190 MiB, 381 MiB."""
-    from matplotlib.ticker import FixedLocator, MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
 
-    step = _STEPS.get(unit, 1000)
-    size = 1.0
-    while max(abs(low), abs(high)) / size >= step and size < step**4:
+    step, size = _STEPS.get(unit, 1000), 1.0
+    top = max(abs(low), abs(high))
+    while top / size >= step and size < step**4:
         size *= step
-    nice = [1, 2, 2.56, 5.12, 10] if step == 1024 and max(abs(low), abs(high)) / size >= 200 else [1, 2, 2.5, 5, 10]
-    found = [float(tick) * size for tick in MaxNLocator(6, steps=nice).tick_values(low / size, high / size)]
+    if step == 1024 and top / size >= 16:
+        between = size
+        while (high - low) / between > 6:
+            between *= 2
+        return MultipleLocator(between)
+    found = [
+        float(tick) * size for tick in MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low / size, high / size)
+    ]
     return FixedLocator([tick for tick in found if low <= tick <= high])
