@@ -31,6 +31,7 @@ from isoscope.core.units import parse_size
 if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.run import Run
+    from isoscope.core.instance import Instance
 
 
 class Network(Benchmark):
@@ -56,10 +57,12 @@ class Network(Benchmark):
         seconds = 1 if trial.warmup else trial.options["duration"]
         trial.step("starting")
         with ends_of(trial, wanted) as found:
-            for place, ends in enumerate(found):
-                background = _background(ends, seconds)
-                if place == 0:
-                    yield Value(BACKGROUND, background.host_share, ends.labels)
+            before: dict[Instance, Usage] = {}  # by the client: the server is the same on all paths
+            for ends in found:
+                if ends.client not in before:
+                    before[ends.client] = _background(ends, seconds)
+                    yield Value(BACKGROUND, before[ends.client].host_share, ends.labels)
+                background = before[ends.client]
                 trial.step(f"{ends.path}: throughput")
                 yield from _throughput(trial, ends, seconds, background)
                 if ends.path != TO_HOST and not trial.warmup:  # a request and its reply go both ways already

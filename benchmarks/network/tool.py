@@ -75,7 +75,6 @@ class Tool:
         if not self.ends_within(timeout):
             self.kill()
             raise Timeout(f"{self._words()} did not end within {timeout:g} s")
-        self._threads[0].join()
         if self._exit is None or self._exit.exit_status not in statuses:
             raise self._failed()
         return bytes(self._output)
