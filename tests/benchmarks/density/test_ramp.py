@@ -17,6 +17,7 @@ from isoscope.benchmarks.density.benchmark import Density
 from isoscope.benchmarks.descriptors import Descriptors
 from isoscope.core import Lab, Variant, Workload
 from isoscope.core.errors import InputError, InstanceFailed, Unsupported
+from isoscope.testing.fake_process import FakeProcess
 
 from .conftest import Stage
 
@@ -120,6 +121,17 @@ def test_a_workload_that_ends_by_itself_is_none_for_density(stage):
 def test_an_instance_that_does_not_answer_is_not_alive(stage):
     stage.plugin.faults["exec"] = InstanceFailed("its channel is hung up")
     with pytest.raises(InstanceFailed, match="instance 1 of 1 does not answer: its channel is hung up"):
+        list(stage.measure(upto="2"))
+
+
+def test_one_that_does_not_answer_because_it_ends_is_gone(stage):
+    def die(_: FakeProcess) -> int:
+        for victim in list(stage.plugin.instances.values()):
+            victim.die(signal.SIGSEGV)
+        return 1
+
+    stage.plugin.programs = {**stage.plugin.programs, "true": die}
+    with pytest.raises(InstanceFailed, match="instance 1 of 1 is gone: it was killed by signal 11"):
         list(stage.measure(upto="2"))
 
 
