@@ -72,11 +72,14 @@ def test_a_full_disk_of_the_host_does_not_stop_the_guest_for_ever():
     assert disk(Storage()).find("driver").get("error_policy") == "report"
 
 
-def test_a_wrong_combination_is_refused_before_anything_is_made(lab):
+def test_a_wrong_combination_is_refused_before_anything_is_made(lab, tmp_path):
     with pytest.raises(InputError, match="aio=native cannot be used with cache=writeback"):
         lab.create(Workload(command=("true",)), "vm:aio=native")
     assert not list(lab.registry)
     assert not (lab.home / "vm").exists()
+    with pytest.raises(InputError, match="aio=native cannot be used with cache=writeback"):
+        lab.compare(backends=["vm:aio=native"], benchmarks=["startup"], blocks=1, directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_system_without_o_direct_is_told(tmp_path, monkeypatch):
