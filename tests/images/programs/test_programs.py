@@ -83,11 +83,14 @@ def test_an_image_has_its_programs_and_the_same_digest_each_time(shared_home: Pa
         assert found.read_bytes() == (built / name).read_bytes()
         assert found.stat().st_mode & 0o777 == 0o755
     assert Store(home).build("bench") == rootfs.digest
+    notes = Store(home).inspect("bench")["annotations"]
+    assert notes["isoscope.programs"] == " ".join(Recipe.named("bench").programs)
+    assert notes["isoscope.compiler"].startswith("gcc ")
 
 
 def test_without_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(HostError, match="'account': gcc: No such file") as caught:
+    with pytest.raises(HostError, match="cannot compile our programs: gcc: No such file") as caught:
         compile_program("account", tmp_path / "program")
     assert caught.value.hint == "apt-get install gcc libc6-dev"
 
@@ -134,7 +137,7 @@ def test_syscalls_makes_the_calls_that_it_names(built: Path, tmp_path: Path) -> 
     """As another witness has it: the kernel counts processes, and bytes read and written (proc_pid_io(5))."""
     forked = int(Path("/proc/stat").read_text().partition("processes ")[2].split()[0])
     script = '"$@" >"$OUT" && cat /proc/$$/io'  # the shell's, which hold those of the children that it waited for
-    command = ["sh", "-c", script, "sh", str(built / "syscalls"), "20", "2", str(tmp_path)]
+    command = ["sh", "-c", script, "sh", str(built / "syscalls"), "60", "20", str(tmp_path)]
     environment = {**os.environ, "OUT": str(tmp_path / "out")}
     told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     accounts = dict(line.split(": ") for line in told.splitlines())
