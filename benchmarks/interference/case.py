@@ -26,10 +26,25 @@ _LONGEST = 900  #: seconds that a neighbour runs at most; images/programs/hog.c 
 
 _LINGER = 1.0  #: seconds within which the end of a workload is seen that has made something else fail
 
+_PATIENCE = 4  #: times the wanted time that the work may take alone, and some seconds more
+
 _NS = 1_000_000_000
 
 #: Units of work by variant.
 Units = MutableMapping[str, int]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A victim's fixed piece of work."""
+
+    victim: Victim
+    units: int
+    patience: float  #: seconds that it may take alone
+
+    def alone(self) -> int:
+        """Nanoseconds with nobody beside. Raises WorkloadFailed when it does not finish."""
+        return self.victim.alone(self.units, self.patience)
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,8 @@ class Case:
     def of(cls, trial: Trial, limits: str, units: Units) -> Case:
         """The case of `limits=on` or `off` in a trial."""
         capabilities = trial.lab.backend(trial.variant.backend).capabilities
-        return cls(trial, Terms.of(limits, trial.options, trial.variant, capabilities), capabilities, units)
+        terms = Terms.of(limits, trial.options, trial.workload, trial.variant, capabilities)
+        return cls(trial, terms, capabilities, units)
 
     def measure(self, troubles: list[IsoscopeError]) -> Iterator[Value]:
         """Every value of the case. What keeps a neighbour from being had is added to `troubles`."""
@@ -68,25 +84,22 @@ class Case:
         with self.trial.instance(replace(self.trial.workload, resources=self.terms.victim)) as instance:
             instance.start()
             instance.wait_ready(self.trial.timeout)
-            victim = Victim(instance, self.trial.options["victim"])
-            try:
-                units = self._calibrated(victim)
-            except IsoscopeError as error:
-                raise _unfit(error, instance) from error
+            work = self._work(instance)
             alone, met = list[int](), list[_Encounter]()
             if self.trial.warmup:
-                alone.append(victim.alone(units, self.trial.timeout))
+                alone.append(work.alone())
             for name in () if self.trial.warmup else wanted:
                 self.trial.step(f"{name}, limits {self.terms.limits}")
-                alone.append(victim.alone(units, self.trial.timeout))
                 try:
-                    met.append(self._meet(victim, name, units, median(alone)))
-                except IsoscopeError as error:
+                    _require(instance)
+                    alone.append(work.alone())
+                    met.append(self._meet(work, name, median(alone)))
+                except IsoscopeError as error:  # what was found so far stays
                     troubles.append(error)
                     yield from self._missing(name, error.message)
-                _check(instance, name)
-            labels = self._labels(instance, units)
-        yield Value(ALONE, median(alone) / units, labels)
+            labels = self._labels(instance, work)
+        if alone:
+            yield Value(ALONE, median(alone) / work.units, labels)
         for one in met:
             yield from self._values(one, median(alone), labels)
 
@@ -103,13 +116,18 @@ class Case:
         options, home = self.trial.options, self.trial.lab.home
         return ceilings.too_dangerous(name, self.terms, options, self.capabilities) or ceilings.no_room(name, home)
 
-    def _calibrated(self, victim: Victim) -> int:
-        variant = str(self.trial.variant)
+    def _work(self, instance: Instance) -> Work:
+        """The victim's work: as much as takes the wanted time, and the same in every trial of the variant."""
+        victim, seconds = Victim(instance, self.trial.options["victim"]), self.trial.options["work"]
+        variant, patience = str(self.trial.variant), self.trial.timeout + _PATIENCE * seconds
         if variant not in self.units:
-            self.units[variant] = victim.calibrate(int(self.trial.options["work"] * _NS), self.trial.timeout)
-        return self.units[variant]
+            try:
+                self.units[variant] = victim.calibrate(int(seconds * _NS), patience)
+            except IsoscopeError as error:
+                raise _unfit(error, instance) from error
+        return Work(victim, self.units[variant], patience)
 
-    def _meet(self, victim: Victim, name: str, units: int, alone_ns: float) -> _Encounter:
+    def _meet(self, work: Work, name: str, alone_ns: float) -> _Encounter:
         """The victim's work beside a neighbour. Raises IsoscopeError when the neighbour cannot be had."""
         timeout = self.trial.options["patience"] * alone_ns / _NS
         amount = ceilings.amount(name, self.terms.neighbour)
@@ -117,18 +135,18 @@ class Case:
         seconds = min(_LONGEST, ceil(self.trial.timeout + timeout) + 60)
         resources = self.terms.neighbour
         with neighbour(self.trial, name, amount=amount, seconds=seconds, resources=resources) as beside:
-            outcome = victim.run(units, timeout)
+            outcome = work.victim.run(work.units, timeout)
             account = beside.account()
         return _Encounter(name, outcome, {"neighbour_amount": amount, "ended": outcome.end.value, **account})
 
     # What is said
 
-    def _labels(self, instance: Instance, units: int) -> dict[str, Label]:
+    def _labels(self, instance: Instance, work: Work) -> dict[str, Label]:
         return {
             **instance.proof(),
             "limits": self.terms.limits,
             "victim": self.trial.options["victim"],
-            "units": units,
+            "units": work.units,
             "victim_limits": told(self.terms.victim),
             "neighbour_limits": told(self.terms.neighbour),
             "host_cpus": ceilings.host_cpus(),
@@ -164,6 +182,6 @@ def _unfit(error: IsoscopeError, instance: Instance) -> IsoscopeError:
     return error
 
 
-def _check(instance: Instance, name: str) -> None:
+def _require(instance: Instance) -> None:
     if instance.status is not Status.RUNNING:
-        raise InstanceFailed(f"the victim's instance ended beside the neighbour {name}")
+        raise InstanceFailed("the victim's instance has ended")

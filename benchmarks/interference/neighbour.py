@@ -11,7 +11,7 @@ from time import monotonic_ns
 from typing import Any
 
 from isoscope.benchmarks.benchmark import Label, Trial
-from isoscope.core.errors import IsoscopeError, StateError, Timeout, Unsupported, WorkloadFailed
+from isoscope.core.errors import IsoscopeError, StateError, Timeout, WorkloadFailed
 from isoscope.core.instance import Exit, Instance, Status
 from isoscope.core.output import read_log
 from isoscope.core.workload import Resources
@@ -95,7 +95,5 @@ def _output(instance: Instance) -> str:
 def _cpu_ns(instance: Instance) -> int | None:
     try:
         return instance.stats().cpu_ns
-    except Unsupported:
-        return None
-    except (IsoscopeError, OSError):  # it has ended, or is too busy to answer
+    except (IsoscopeError, OSError):  # it has ended, is too busy to answer, or nobody counts
         return None

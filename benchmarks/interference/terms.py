@@ -46,8 +46,10 @@ class Terms:
     neighbour: Resources
 
     @classmethod
-    def of(cls, limits: str, options: Mapping[str, Any], variant: Variant, capabilities: Capabilities) -> Terms:
-        """The terms of `limits=on` or `off`; limits that the variant itself names stand in both.
+    def of(
+        cls, limits: str, options: Mapping[str, Any], workload: Workload, variant: Variant, capabilities: Capabilities
+    ) -> Terms:
+        """The terms of `limits=on` or `off`; limits that the workload or the variant itself names stand in both.
 
         With limits, both together are given exactly the host's CPUs. Without, a kernel of its own still has as many
         CPUs as it is shown, which is all that the host has.
@@ -59,11 +61,12 @@ class Terms:
             victim, neighbour = replace(both, cpus=victim_cpus), replace(both, cpus=cpus - victim_cpus)
         else:
             victim = neighbour = Resources(cpus=cpus) if capabilities.own_kernel else Resources()
-        return cls(limits, _on(variant, victim), _on(variant, neighbour))
+        own = workload.with_overrides(variant.options).resources
+        return cls(limits, _under(own, victim), _under(own, neighbour))
 
 
-def _on(variant: Variant, resources: Resources) -> Resources:
-    return Workload(resources=resources).with_overrides(variant.options).resources
+def _under(own: Resources, ours: Resources) -> Resources:
+    return replace(ours, **{name: getattr(own, name) for name in own.requested()})
 
 
 def told(resources: Resources) -> str:

@@ -8,9 +8,9 @@ import pytest
 from isoscope.benchmarks.interference.benchmark import Interference
 from isoscope.benchmarks.interference.victim import Victim
 from isoscope.core import Capabilities, Workload
-from isoscope.core.errors import InputError, WorkloadFailed
+from isoscope.core.errors import InputError, InstanceFailed, WorkloadFailed
 
-from .conftest import found, trial
+from .conftest import PATIENT, found, trial
 
 
 def test_every_neighbour_is_met_with_limits_and_without(measure, street, plugin):
@@ -98,6 +98,24 @@ def test_a_victim_that_cannot_even_begin_alone_makes_the_trial_fail(measure, plu
         measure()
 
 
+def test_what_was_found_before_the_victims_instance_ended_stays(lab_in_memory, plugin, street):
+    def crash(process):
+        if len(street.seen) > 1:
+            for instance in list(plugin.instances.values()):
+                if instance.workload.command[0] == "stay":
+                    instance.die(signal.SIGKILL)
+            process.wait_signal()  # its own end, which comes with that of the instance
+
+    street.beside = crash
+    workload = Workload(image="base", command=("stay",))
+    asked = trial(lab_in_memory, "fake", PATIENT, "work=0.01", "limits=on", workload=workload)
+    values = []
+    with pytest.raises(InstanceFailed, match="the victim's instance has ended"):
+        values.extend(Interference().measure(asked))
+    finished = [one.value for one in found(values, "finished").values()]
+    assert sorted(finished, key=str) == [0.0, 1.0, None, None]
+
+
 @pytest.mark.parametrize(
     ("command", "programs", "message"),
     [(["echo", "up"], {}, "ended before the victim had begun"), (["stay"], {"victim": None}, "no program `victim`")],
@@ -122,7 +140,7 @@ def test_a_neighbour_that_fails_does_not_take_the_others_with_it(lab_in_memory, 
 
     street.hog = hog
     workload = Workload(image="base", command=("stay",))
-    asked = trial(lab_in_memory, "fake", "patience=1000000", "work=0.01", "limits=on", workload=workload)
+    asked = trial(lab_in_memory, "fake", PATIENT, "work=0.01", "limits=on", workload=workload)
     values = []
     with pytest.raises(WorkloadFailed, match="the neighbour disk ended with status 1") as raised:
         values.extend(Interference().measure(asked))
@@ -190,9 +208,7 @@ def test_work_is_the_same_in_every_trial_of_a_variant(lab_in_memory):
     benchmark, workload = Interference(), Workload(image="base", command=("stay",))
     units = set()
     for warmup in (True, False, False):
-        asked = trial(
-            lab_in_memory, "fake", "patience=1000000", "work=0.02", "neighbours=cpu", workload=workload, warmup=warmup
-        )
+        asked = trial(lab_in_memory, "fake", PATIENT, "work=0.02", "neighbours=cpu", workload=workload, warmup=warmup)
         units |= {v.labels["units"] for v in benchmark.measure(asked) if "units" in v.labels}
     assert len(units) == 1
 

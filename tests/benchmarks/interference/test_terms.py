@@ -9,7 +9,7 @@ from isoscope.benchmarks.interference import terms
 from isoscope.benchmarks.interference.benchmark import Interference
 from isoscope.benchmarks.interference.terms import Terms, amount, groups_by_session, memory_available, no_room, relation
 from isoscope.benchmarks.request import Request
-from isoscope.core import Capabilities, Variant
+from isoscope.core import Capabilities, Variant, Workload
 from isoscope.core.errors import InputError
 from isoscope.core.workload import Resources
 
@@ -17,8 +17,9 @@ OPTIONS = {"memory": 256 << 20, "pids": 64, "unlimited": "no"}
 SHARED, OWN = Capabilities(), Capabilities(own_kernel=True)
 
 
-def of(limits, variant="container", capabilities=SHARED):
-    return Terms.of(limits, OPTIONS, Variant.parse(variant), capabilities)
+def of(limits, variant="container", capabilities=SHARED, **resources):
+    workload = Workload(resources=Resources(**resources))
+    return Terms.of(limits, OPTIONS, workload, Variant.parse(variant), capabilities)
 
 
 @pytest.mark.parametrize(("cpus", "victim"), [(1, 0.5), (2, 1), (64, 1)])
@@ -35,7 +36,9 @@ def test_without_limits_there_are_none_but_a_kernel_of_its_own_has_its_cpus(monk
     assert of("off", "vm", OWN).neighbour == Resources(cpus=8)
 
 
-def test_what_a_variant_says_itself_stands_in_both_cases():
+def test_what_a_workload_or_variant_says_itself_stands_in_both_cases():
+    assert of("off", memory=1 << 30).victim == Resources(memory=1 << 30)
+    assert of("on", "container:pids=10", pids=20).victim.pids == 10
     assert of("off", "container:pids=10").neighbour.pids == 10
     assert of("on", "container:memory=1G").victim.memory == 1 << 30
 
