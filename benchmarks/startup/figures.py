@@ -91,7 +91,7 @@ def _ecdf(run: Run, metric: Metric) -> Figure | None:
         _time_axis(axes)
         axes.set_ylim(0, 1.02)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 1], ["0", "25 %", "50 %", "75 %", "90 %", "100 %"])
-        axes.set_ylabel("trials that took at most so long")
+        axes.set_ylabel("instances that took at most so long")
         axes.set_xlabel(f"{metric.name} (logarithmic)")
         _legend(drawn, axes.get_legend_handles_labels()[0])
         words = "; ".join(
@@ -103,7 +103,7 @@ def _ecdf(run: Run, metric: Metric) -> Figure | None:
             name=f"{metric.name.replace('.', '-')}-ecdf",
             title=f"Distribution of {metric.name}",
             alternative=f"Cumulative distribution of {metric.name}. {words}.",
-            caption="Each step is a trial. Further left is faster; the steeper, the steadier.",
+            caption="Each step is an instance. Further left is faster; the steeper, the steadier.",
         )
 
 
