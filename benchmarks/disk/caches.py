@@ -23,7 +23,7 @@ _WINDOW = 1 << 30  # bytes that are mapped at a time
 
 #: What may remain of a file of that many bytes: a page that was just looked at, metadata, a guest's own programs.
 _SHARE = 1 / 100
-_GUEST_FLOOR = 16 << 20
+_GUEST_FLOOR = 8 << 20
 _HOST_FLOOR = 1 << 20
 
 _libc = ctypes.CDLL(None, use_errno=True)

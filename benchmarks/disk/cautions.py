@@ -48,22 +48,26 @@ def _host(run: Run) -> Iterator[str]:
 def _guests(run: Run, rows: pd.DataFrame) -> Iterator[str]:
     memory = run.environment.get("host", {}).get("memory", {}).get("total")
     size = parse_size(run.terms.subject("disk").options["size"])
+    small: dict[float, list[str]] = {}
     for variant, one in rows.groupby("variant", sort=False):
         known = max((_number(labels, "kernel_memory") or 0) for labels in one["labels"])
         if size < known and known != memory:
-            yield f"{variant}: the test file is smaller than the guest's memory ({format_size(known)}), too."
+            small.setdefault(known, []).append(str(variant))
+    for known, variants in small.items():
+        yield f"{', '.join(variants)}: the test file is smaller than the guest's memory ({format_size(known)}), too."
 
 
 def _paths(rows: pd.DataFrame) -> Iterator[str]:
-    for variant in rows["variant"].drop_duplicates():
-        found = rows.loc[rows["variant"] == variant, "labels"]
-        cache = found.iloc[0].get("cache")
-        if cache in ("writeback", "writethrough", "unsafe"):
+    cached: dict[str, list[str]] = {}
+    for variant, labels in rows.drop_duplicates("variant")[["variant", "labels"]].itertuples(index=False):
+        if (cache := labels.get("cache")) in ("writeback", "writethrough", "unsafe"):
             default = "" if "cache" in Variant.parse(str(variant)).options else ", the default,"
-            yield (
-                f"{variant}: cache={cache}{default} puts the host's page cache under the guest's disk, under direct "
-                "requests, too; felter2014 used cache=none,aio=native."
-            )
+            cached.setdefault(f"cache={cache}{default}", []).append(str(variant))
+    for cache, variants in cached.items():
+        yield (
+            f"{', '.join(variants)}: {cache} puts the host's page cache under the guest's disk, under direct requests, "
+            "too; felter2014 used cache=none,aio=native."
+        )
 
 
 def _caches(rows: pd.DataFrame) -> Iterator[str]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.run import Run
 
+#: Phases of which the tail is drawn, too: those at a depth that applications have.
+_TAILS = ("rand-read", "rand-write", "mixed-reads", "mixed-writes")
+
 _BARS = (
     (BANDWIDTH, "Sequential phases: bandwidth", "Requests of 1 MiB: 16 under way for writes, one or two for reads."),
     (
@@ -20,6 +23,7 @@ _BARS = (
         "Random phases: operations each second",
         "Requests of 4 KiB, 16 (mixed: 32) under way for each of 1 or 8 jobs.",
     ),
+    (LATENCY_P99, "The slowest request in a hundred", "Completion latency, its 99th percentile."),
     (CPU, "CPU time of the instance for each request", "A VM's includes QEMU."),
     (HOST_CPU, "CPU time of the whole host for each request", "Whatever else ran is included."),
 )
@@ -35,7 +39,7 @@ def figures(run: Run) -> list[Figure]:
         title="What a flush costs",
         caption="fdatasync(2) after each write of 4 KiB. One that is too cheap is no flush.",
     )
-    return [one for one in (*drawn[:2], *_tails(run), flushes, *drawn[2:]) if one is not None]
+    return [one for one in (*drawn[:3], *_tails(run), flushes, *drawn[3:]) if one is not None]
 
 
 def _bars(run: Run, metric: Metric, title: str, caption: str) -> Figure | None:
@@ -50,13 +54,13 @@ def _bars(run: Run, metric: Metric, title: str, caption: str) -> Figure | None:
 
 
 def _tails(run: Run) -> Iterator[Figure | None]:
-    """One for each phase: the tail, not the middle, is what a storage path is chosen for."""
+    """The tail, not the middle, is what a storage path is chosen for."""
     lines: dict[str, dict[str, dict[str, float]]] = {}
     for column, metric in (("p50", LATENCY_P50), ("p99", LATENCY_P99)):
         for one in found(run, "disk", metric):
             if one.p50 is not None:
                 lines.setdefault(str(one.labels.get("phase")), {}).setdefault(who(one), {})[column] = one.p50
-    for phase, points in lines.items():
+    for phase, points in ((phase, lines[phase]) for phase in _TAILS if phase in lines):
         yield tails(
             run,
             points,
