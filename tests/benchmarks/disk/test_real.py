@@ -185,7 +185,7 @@ def test_a_comparison_draws_every_figure(lab, tmp_path):
     )
     assert not run.failed
     drawn = {path.stem: path.read_text() for path in (tmp_path / "run/plots").glob("disk-*.svg")}
-    kinds = ("bandwidth", "iops", "flush", "cpu", "host_cpu", "latency-seq-write", "latency-rand-read")
+    kinds = ("bandwidth", "iops", "flush", "cpu", "host_cpu", "latency-p99", "latency-rand-read")
     assert set(drawn) == {f"disk-{kind}" for kind in kinds}
     assert all("container:storage=volume" in svg and "aria-label" in svg for svg in drawn.values())
     report = (tmp_path / "run/report.html").read_text()
