@@ -100,6 +100,8 @@ class _Layer:
                     os.fchmod(directory, mode)
                     os.utime(directory, ns=(mtime, mtime))
         except OSError as error:
+            if error.errno in _NONSENSE:
+                raise self._refuse(os.fspath(error.filename or "."), f"cannot be made ({error.strerror})") from error
             raise host_error(f"cannot unpack {self._what}", error) from error
         finally:
             self._forget_position()

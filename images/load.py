@@ -82,6 +82,10 @@ def _from_layout(source: Source, staged: Layout, found: _Found) -> None:
         _stage_image(source, staged, manifest)
         name = next((entry.annotations[key] for key in _NAMES if key in entry.annotations), "")
         found.add(replace(manifest, annotations={}), [name])
+    _require_any(found, passed_over)
+
+
+def _require_any(found: _Found, passed_over: set[str]) -> None:
     if not found.manifests:
         there = ", ".join(sorted(passed_over)) or "none at all"
         raise ImageError(f"the source has no image for {_platform()}", hint=f"it has: {there}")
@@ -163,14 +167,17 @@ def _blob_name(blob: Descriptor) -> str:
 
 def _from_docker(source: Source, staged: Layout, found: _Found) -> None:
     layers: dict[str, Descriptor] = {}
+    passed_over: set[str] = set()
     for image in _docker_images(source):
-        config = staged.write(source.read(image["Config"]), oci.CONFIG)
+        data = source.read(image["Config"])
+        parsed = Config.parse(data, "an image's configuration")
+        if (platform := f"{parsed.os}/{parsed.architecture}") != _platform():
+            passed_over.add(platform)
+            continue
+        config = staged.write(data, oci.CONFIG)
         for name in image["Layers"]:
             if name not in layers:
                 layers[name] = _stage_docker_layer(source, staged, name)
-        parsed = Config.parse(staged.read(config), f"configuration {config.digest}")
-        if (platform := f"{parsed.os}/{parsed.architecture}") != _platform():
-            raise ImageError(f"the source's image is for {platform}", hint=f"this machine runs {_platform()}")
         manifest = {
             "schemaVersion": 2,
             "mediaType": oci.MANIFEST,
@@ -178,6 +185,7 @@ def _from_docker(source: Source, staged: Layout, found: _Found) -> None:
             "layers": [layers[name].as_json() for name in image["Layers"]],
         }
         found.add(staged.write(oci.to_json(manifest), oci.MANIFEST), image["RepoTags"])
+    _require_any(found, passed_over)
 
 
 def _docker_images(source: Source) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import secrets
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ Image = tuple[Descriptor, Sequence[str]]
 def save(layout: Layout, images: Sequence[Image], target: Path) -> None:
     """Write the images with their names. Raises ImageError when a blob is damaged; the target is then not touched.
 
-    A target that is no regular file (a fifo, /dev/stdout) is written to directly.
+    A target that is no regular file (a fifo) or a link (/dev/stdout) is written to directly.
     """
     with _replacing(target) as file, tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         _add(archive, "oci-layout", VERSION)
@@ -81,14 +82,18 @@ def _add_blob(archive: tarfile.TarFile, layout: Layout, blob: Descriptor) -> Non
 @contextmanager
 def _replacing(target: Path) -> Iterator[IO[bytes]]:
     """A file that takes the target's place when the block ends well, and goes when it does not."""
-    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+    # Of a link, only the link would be replaced: with output that goes to a file, that is the host's /dev/stdout.
+    if target.is_symlink() or (target.exists() and not stat.S_ISREG(target.stat().st_mode)):
         with target.open("wb") as file:
             yield file
         return
-    partial = target.with_name(f".{target.name}.isoscope-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
+    partial = target.with_name(f".isoscope-{secrets.token_hex(8)}")
+    # Nobody can have put a link there before, as in /tmp everybody could under a name that can be guessed.
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb") as file:
+        try:
             yield file
-        partial.rename(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            file.flush()
+            partial.rename(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise

@@ -94,7 +94,7 @@ def _spread(file: BufferedReader, into: Path, what: str) -> dict[str, str]:
         elif entry.info.issym():
             links[entry.path] = entry.info.linkname
         elif entry.info.islnk():
-            links[entry.path] = os.path.relpath(entry.info.linkname, os.path.dirname(entry.path))
+            links[entry.path] = os.path.relpath(entry.info.linkname or ".", os.path.dirname(entry.path))
     return links
 
 

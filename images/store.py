@@ -223,8 +223,9 @@ class Store:
         """Give an image another name, taking it from the image that had it. Raises NotFound or InputError."""
         chosen = normalise(name)
         with host_errors("cannot name an image"):
-            entry = self.find(reference)
+            self.find(reference)  # there may be no store at all
             with locked(self.layout.root / ".lock"):
+                entry = self.find(reference)
                 index = [_nameless(e) if _name_of(e) == chosen else e for e in self.layout.index()]
                 self.layout.write_index(tidy([*index, replace(entry, annotations={REF_NAME: chosen})]))
 

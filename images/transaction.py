@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from isoscope.core.errors import HostError
 from isoscope.images.faults import host_errors
 from isoscope.images.layout import VERSION, Layout
 from isoscope.images.locks import locked, making
@@ -21,6 +22,7 @@ class Transaction:
         self._store = store
         self._layers = layers
         self._unpacked = unpacked
+        self._found: set[Path] = set()  # layers of the store that others were unpacked above
         self._images: list[tuple[Descriptor, tuple[str, ...]]] = []
 
     def add(self, manifest: Descriptor, names: Sequence[str]) -> None:
@@ -40,6 +42,7 @@ class Transaction:
 
         there, here = directory_of(self._layers, chain), directory_of(self._unpacked, chain)
         if there.is_dir():
+            self._found.add(there)
             return there
         if not here.is_dir():
             here.mkdir(parents=True)
@@ -49,15 +52,28 @@ class Transaction:
     def commit(self) -> None:
         """Move everything into the store. Raises HostError, the store then being as it was."""
         moved: list[tuple[Path, Path]] = []
+        staged_blobs, blobs = self.staged.root / "blobs", self._store.root / "blobs"
         with locked(self._store.root / ".lock"):
             try:
-                moved += _move(self._unpacked, self._layers)
-                moved += _move(self.staged.root / "blobs", self._store.root / "blobs")
+                self._require_all()
+                for origin, place in (*_moves(self._unpacked, self._layers), *_moves(staged_blobs, blobs)):
+                    if not place.exists():
+                        place.parent.mkdir(parents=True, exist_ok=True)
+                        origin.rename(place)
+                        moved.append((origin, place))
                 self._store.write_index(self._merged_index())
             except BaseException:
                 for origin, place in reversed(moved):
                     place.rename(origin)
                 raise
+
+    def _require_all(self) -> None:
+        """Raise HostError when a layer has gone that the store had: what was unpacked above it may be wrong."""
+        for layer in self._found:
+            if not layer.is_dir():
+                raise HostError(
+                    "an image was removed whose layers were needed", hint="do it again: it will bring its own"
+                )
 
     def _merged_index(self) -> list[Descriptor]:
         """The index with the new images; a name that another image had is the new one's now."""
@@ -116,13 +132,6 @@ def tidy(index: Sequence[Descriptor]) -> list[Descriptor]:
     return list(kept.values())
 
 
-def _move(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Move `ALGORITHM/HEX` from one tree to the other, where it is not there yet. Returns what was moved, and where."""
-    moved = []
-    for origin in sorted(source.glob("*/*")):
-        place = target / origin.relative_to(source)
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            origin.rename(place)
-            moved.append((origin, place))
-    return moved
+def _moves(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """Every `ALGORITHM/HEX` of one tree, and where it belongs in the other."""
+    return [(origin, target / origin.relative_to(source)) for origin in sorted(source.glob("*/*"))]

@@ -128,6 +128,17 @@ def test_a_symbolic_link_of_a_layer_below_is_not_followed(make: Any, apply: Appl
         apply(make.tar(make.file("lib/x")), lower)
 
 
+def test_a_whiteout_of_an_endless_name_is_the_layers_fault(make: Any, apply: Apply) -> None:
+    with pytest.raises(ImageError, match=r"malformed.*File name too long"):
+        apply(make.tar(make.whiteout("x" * 300)))
+
+
+def test_a_hard_link_to_nothing_in_an_archive_of_images(make: Any, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(make.tar(make.hardlink("manifest.json", "")))
+    with pytest.raises(ImageError):
+        store.load(tmp_path / "a.tar")
+
+
 def test_a_file_without_end_is_refused_at_its_header(make: Any, apply: Apply) -> None:
     info = tarfile.TarInfo("endless")
     info.size = 1 << 60

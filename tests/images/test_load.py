@@ -160,6 +160,33 @@ def test_no_image_for_this_machine(make: Any, store: Store, tmp_path: Path) -> N
     assert "linux/s390x" in caught.value.hint
 
 
+def test_an_archive_of_docker_may_hold_images_for_other_machines(make: Any, store: Store, tmp_path: Path) -> None:
+    layer = make.tar(make.file("ours"))
+    archive = docker_archive(make, tmp_path / "a.tar", layer)
+    members: dict[str, bytes] = {}
+    with tarfile.open(archive) as read:
+        for member in read:
+            members[member.name] = read.extractfile(member).read()  # type: ignore[union-attr]
+    (entry,) = json.loads(members["manifest.json"])
+    theirs = {**json.loads(members["conf.json"]), "architecture": "s390x"}
+    members["theirs.json"] = json.dumps(theirs).encode()
+    other = {**entry, "Config": "theirs.json", "RepoTags": ["theirs:v1"], "Layers": ["not/there"]}
+    for images in ([other, entry], [entry, other], [other]):
+        members["manifest.json"] = json.dumps(images).encode()
+        with tarfile.open(archive, "w") as write:
+            for name, data in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                write.addfile(info, io.BytesIO(data))
+        if images == [other]:
+            with pytest.raises(ImageError, match="no image for linux/") as caught:
+                store.load(archive)
+            assert "linux/s390x" in caught.value.hint
+        else:
+            assert len(store.load(archive)) == 1
+            assert [row["names"] for row in store.ls()] == [["tool:v1"]]
+
+
 @pytest.mark.parametrize("compression", ["", "gzip", "zstd"])
 def test_layers_of_every_compression(make: Any, store: Store, tmp_path: Path, compression: str) -> None:
     store.load(make.layout(tmp_path / "s", make.tar(make.file("a", b"x" * 100_000)), compression=compression))

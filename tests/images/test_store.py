@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isoscope.core.errors import InputError, NotFound
+from isoscope.core.errors import HostError, ImageError, InputError, NotFound
 from isoscope.core.registry import Registry
+from isoscope.images import store as store_module
+from isoscope.images import unpack as unpack_module
 from isoscope.images.disk import disk_image
 from isoscope.images.store import Store
 
@@ -172,6 +175,95 @@ def test_save_writes_all_or_nothing(shared: Store, tmp_path: Path) -> None:
         shared.save(["two"], target)
     assert target.read_text() == "precious"
     assert os.listdir(tmp_path) == ["saved.tar"] or sorted(os.listdir(tmp_path)) == ["saved.tar", "shared"]
+
+
+def test_save_writes_through_a_link_and_leaves_it(shared: Store, tmp_path: Path) -> None:
+    """Of /dev/stdout with output that goes to a file, the link would be replaced, for the whole host."""
+    link, behind = tmp_path / "stdout", tmp_path / "behind"
+    behind.write_text("longer than nothing")
+    link.symlink_to(behind)
+    shared.save(["one"], link)
+    assert link.is_symlink()
+    shared.save(["one"], tmp_path / "direct")
+    assert behind.read_bytes() == (tmp_path / "direct").read_bytes()
+
+
+def test_save_writes_to_no_file_that_somebody_has_put_there(shared: Store, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / f".saved.tar.isoscope-{os.getpid()}").symlink_to(victim)
+    shared.save(["one"], tmp_path / "saved.tar")
+    assert victim.read_text() == "precious"
+
+
+def test_a_failed_save_leaves_nothing_beside_its_target(shared: Store, tmp_path: Path) -> None:
+    layer = shared.layout.blob(shared.inspect("two")["layers"][1]["digest"])
+    layer.write_bytes(bytes(layer.stat().st_size))
+    (tmp_path / "into").mkdir()
+    with pytest.raises(ImageError, match="damaged"):
+        shared.save(["two"], tmp_path / "into" / "saved.tar")
+    assert os.listdir(tmp_path / "into") == []
+
+
+def test_an_image_that_goes_while_it_is_named_is_not_named(shared: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = store_module.locked
+
+    def slow(path: Path) -> Any:
+        monkeypatch.undo()
+        Store(shared.home).rm("two")
+        return real(path)
+
+    monkeypatch.setattr(store_module, "locked", slow)
+    with pytest.raises(NotFound):
+        shared.tag("two", "deux")
+    assert [row["names"] for row in shared.ls()] == [["one:latest", "uno:latest"]]
+
+
+def test_a_load_that_fails_at_its_end_leaves_the_store_as_it_was(
+    make: Any, shared: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when half of it has been moved."""
+    layout = make.layout(tmp_path / "new", make.tar(make.file("x")), make.tar(make.file("y")), names=["new"])
+    places = [shared.layers / "sha256", shared.layout.root / "blobs/sha256"]
+    before = [sorted(os.listdir(place)) for place in places]
+    real, left = Path.rename, 0
+
+    def rename(self: Path, target: Path) -> Path:
+        nonlocal left
+        if Path(target).parent in places:
+            left -= 1
+            if left == 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    for number in range(1, 7):  # two layers, and their blobs with those of the manifest and the configuration
+        left = number
+        with pytest.raises(HostError, match="No space"):
+            shared.load(layout)
+        assert [sorted(os.listdir(place)) for place in places] == before
+    shared.load(layout)
+
+
+def test_a_load_above_layers_that_go_meanwhile_is_refused(
+    make: Any, shared: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a layer hides is looked up in those below it: without them it would be another layer."""
+    first = make.tar(make.directory("d"), make.file("d/old"))
+    shared.load(make.layout(tmp_path / "below", first, names=["below"]))
+    above = make.layout(tmp_path / "above", first, make.tar(make.whiteout("d/old")), names=["above"])
+    real = unpack_module.unpack
+
+    def late(*arguments: Any, **more: Any) -> None:
+        monkeypatch.undo()
+        Store(shared.home).rm("below")
+        real(*arguments, **more)
+
+    monkeypatch.setattr(unpack_module, "unpack", late)
+    with pytest.raises(HostError, match="layers were needed"):
+        shared.load(above)
+    shared.load(above)
+    assert (shared.rootfs("above").layers[1] / "d/old").is_char_device()
 
 
 def test_what_every_command_imports_is_light() -> None:
