@@ -81,8 +81,12 @@ def forward_blockers() -> list[str]:
 
 def _knows_us(chain: Json) -> bool:
     """Whether anything in the chain's table names our devices: then its owner has made an exception for them."""
-    found = _run(["-j", "list", "table", chain["family"], chain["table"]], "")
-    return chain["table"].startswith("isoscope_") or "isoscope" in found
+    if chain["table"].startswith("isoscope_"):
+        return True
+    try:
+        return "isoscope" in _run(["-j", "list", "table", chain["family"], chain["table"]], "")
+    except HostError:  # its owner has just removed it
+        return True
 
 
 _ANSWERS = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}

@@ -250,6 +250,21 @@ def test_a_firewall_that_knows_us_is_not(network, caplog):
     assert caplog.text == ""
 
 
+def test_a_firewall_that_goes_while_it_is_looked_at_stops_nobody(network, caplog, monkeypatch):
+    nft("add", "table", "ip", "filter")
+    nft("add", "chain", "ip", "filter", "FORWARD", "{ type filter hook forward priority 0; policy drop; }")
+    real = nat._run
+
+    def late(arguments, text):
+        if arguments[:3] == ["-j", "list", "table"]:
+            nft("delete", "table", "ip", "filter")
+        return real(arguments, text)
+
+    monkeypatch.setattr(nat, "_run", late)
+    network.ensure()
+    assert caplog.text == ""
+
+
 def test_a_failure_half_way_leaves_nothing(network, record, monkeypatch, unchanged):
     monkeypatch.setattr("isoscope.backends.network.device.build_bridge", fail)
     with pytest.raises(HostError, match="no"):
