@@ -18,7 +18,7 @@ compare: setup  ## compare the start-up of a process, a container and a VM; leav
 test: dev  ## run all tests, the linters and type checks among them
 	.venv/bin/pytest --ignore=tests/bench $(ARGS)
 
-bench: dev  ## measure Isoscope itself against what it must not be slower than
+bench: dev  ## measure Isoscope itself against yardsticks and the stored baseline (ARGS=--update-baseline stores a new one)
 	.venv/bin/pytest tests/bench --benchmark-enable --benchmark-only $(ARGS)
 
 lint: dev  ## formatting, lints and types only
