@@ -30,7 +30,7 @@ def cautions(run: Run) -> list[str]:
     if guests := [variant for variant, facts in seen.items() if "the guest's" in facts["clock"]]:
         said.append(
             f"Between two instances of {_and(guests)} the client is a guest: seconds and latencies are by its own "
-            "clock, of which the host saw no more than that it does not run fast."
+            "clock, of which the host saw no more than that it does not run much too fast."
         )
     background = rows.loc[rows["metric"] == BACKGROUND.name, "value"]
     if len(background) and (share := float(background.median())) > QUIET:
