@@ -49,6 +49,7 @@ def render(run: Run, found: list[Section]) -> str:
         "interval": interval,
         "duration": format_duration,
         "coded": _coded,
+        "breakable": _breakable,
     }
     summary, terms = run.results, run.terms
     here = files("isoscope.benchmarks.report")
@@ -91,6 +92,13 @@ def _coded(text: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(_shown(text)))))  # noqa: S704 -- escaped above
+
+
+def _breakable(name: str) -> Any:
+    """A name that may be broken behind its underscores."""
+    from markupsafe import Markup
+
+    return Markup("_<wbr>").join(str(_shown(name)).split("_"))
 
 
 def p_value(value: float | None) -> str:

@@ -62,6 +62,11 @@ class Section:
     figures: tuple[Figure, ...]
     raw: tuple[Series, ...]  #: every series with a value, the harness's own left out
 
+    @property
+    def intervals(self) -> bool:
+        """Whether any median has one."""
+        return any(one.median_interval.low is not None for one in self.raw)
+
 
 def sections(run: Run) -> list[Section]:
     """One for each benchmark of a run, in its order."""
