@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isoscope.benchmarks import hazards
-from isoscope.benchmarks.cpu.metrics import CLOCK, FLOPS, SHARE
+from isoscope.benchmarks.cpu.metrics import CLOCK, EVENTS, FLOPS, SHARE
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 def cautions(run: Run) -> list[str]:
     """The hazards of all that computes, and SIMD that a variant does not show its instances."""
-    threads = max((labels.get("threads", 1) for labels in run.trials["labels"]), default=1)
+    rows = run.trials[run.trials["metric"] == EVENTS.name]
+    threads = max((labels.get("threads", 1) for labels in rows["labels"]), default=1)
     return [
-        *hazards.translated(run, "cpu", means="what it computes a second says nothing about KVM, where it is near 1"),
+        *hazards.translated(run, "cpu", means="on KVM it would compute nearly as fast as the host"),
         *_simd(run),
         *hazards.clocks(run, CLOCK),
         *hazards.waiting(run, SHARE, threads),

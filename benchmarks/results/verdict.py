@@ -5,8 +5,9 @@ from __future__ import annotations
 from isoscope.benchmarks.results.summary import Summary
 
 CLOCK = (
-    "Clock: CLOCK_MONOTONIC of the host, in nanoseconds, read when the host saw the event; "
-    "no span comes from a wall clock or from a guest's clock."
+    "Clock: CLOCK_MONOTONIC of the host, in nanoseconds, read when the host saw the event; no span comes from a wall "
+    "clock. What a tool times inside an instance is by the instance's CLOCK_MONOTONIC; cpu, memory and syscall hold "
+    "that against the host's."
 )
 
 
