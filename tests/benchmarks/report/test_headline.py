@@ -84,3 +84,13 @@ def test_two_accelerators_of_one_variant_are_two_columns(tmp_path: Path) -> None
     trials.write_text("".join(line.replace('"tcg"', '"kvm"') if '"block": 2' in line else line for line in lines))
     names = [column.name for column in columns(Run.load(path))]
     assert names == ["process", "container", "vm (kvm)", "vm (tcg)"]
+
+
+def test_what_tells_no_accelerator_stands_in_the_only_column_of_its_variant(tmp_path: Path) -> None:
+    path = make(tmp_path / "run", blocks=2, shapes=shapes()[:2])
+    trials = path / "trials.jsonl"
+    lines = trials.read_text().splitlines(keepends=True)
+    trials.write_text(
+        "".join(line.replace(', "accelerator": "tcg"', "") if "pack." in line else line for line in lines)
+    )
+    assert cells(Run.load(path), "pack", "pack.fit")["vm (tcg)"].value.isdecimal()
