@@ -209,8 +209,9 @@ def test_what_a_killed_selftest_left_goes_and_a_running_one_is_left_alone(fake_l
 
 def test_rates_and_floor_are_printed(results: list[aa.Result], capsys: pytest.CaptureFixture[str]) -> None:
     results = [one for one in results if one.variant == "process"]
-    few = replace(results[0], permutation=aa._rate([False] * 40 + [True], aa.STATED), comparisons=41, greatest=0.123)
-    status = command_module._show([few, results[1]], 0, as_json=False)
+    rate = aa._rate([False] * 40 + [True], aa.STATED)
+    found = [replace(one, permutation=rate, interval=rate, comparisons=41, greatest=0.123) for one in results]
+    status = command_module._show(found, 0, as_json=False)
     header, ready, total, *last = capsys.readouterr().out.splitlines()
     assert header.split()[:3] == ["VARIANT", "METRIC", "COMPARISONS"]
     assert ready.split()[:5] == ["process", "startup.ready", "41", "2.4%", "[0.1%,"]
