@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from isoscope.benchmarks.metric import Metric
@@ -11,32 +12,36 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.results.summary import Series
 
 #: How far the instance's clock may be off the host's; what arrives late through a busy VMM is less.
-CLOCK_TOLERANCE = 0.05
+_TOLERANCE = 0.05
 
 #: The share of the CPUs it asked for below which a tool is said to have waited.
 _ENOUGH = 0.95
 
 
 def clocks(run: Run, metric: Metric) -> list[str]:
-    """A sentence when instances' clocks did not go as the host's did; `metric` has the one's span over the other's."""
-    found = [
-        f"{one.name} {one.p50:.3g}"
-        for one in _series(run, metric)
-        if one.p50 is not None and abs(one.p50 - 1) > CLOCK_TOLERANCE
-    ]
+    """A sentence when instances' clocks did not go as the host's did; `metric` has the one's span over the other's.
+
+    Of several series of a variant their median counts: a clock that goes wrong does so in all of them, a line that
+    arrived late is in one.
+    """
+    spans: dict[str, list[float]] = {}
+    for one in _series(run, metric):
+        if one.p50 is not None:
+            spans.setdefault(_who(one), []).append(one.p50)
+    found = [f"{name} {median(ratios):.3g}" for name, ratios in spans.items() if abs(median(ratios) - 1) > _TOLERANCE]
     if not found:
         return []
-    words = "Clocks inside disagree with the host's, and what was timed inside is off by as much"
-    return [f"{words}; the host saw so many times the span: {', '.join(found)}"]
+    words = "The host saw more or less time pass than the instances' clocks, so many times theirs"
+    return [f"{words}: {', '.join(found)}. What was timed inside is off by as much, unless lines arrived late"]
 
 
 def waiting(run: Run, metric: Metric, threads: int = 1) -> list[str]:
     """A sentence when instances got less CPU time than their threads could use; `metric` has how many CPUs they got."""
-    found = [
-        f"{one.name} {one.p50 / threads:.0%}"
-        for one in _series(run, metric)
-        if one.p50 is not None and one.p50 < _ENOUGH * threads
-    ]
+    shares: dict[str, float] = {}
+    for one in _series(run, metric):
+        if one.p50 is not None:
+            shares[_who(one)] = min(one.p50 / threads, shares.get(_who(one), 1.0))
+    found = [f"{name} {share:.0%}" for name, share in shares.items() if share < _ENOUGH]
     if not found:
         return []
     words = "Others ran on the host, or a limit held back what was measured: its spans hold waits for a CPU"
@@ -60,3 +65,7 @@ def unknown_speed(run: Run) -> list[str]:
 
 def _series(run: Run, metric: Metric) -> list[Series]:
     return [one for one in run.results.series if one.metric.name == metric.name and one.role != "harness"]
+
+
+def _who(one: Series) -> str:
+    return f"{one.variant} ({one.accelerator})" if one.accelerator else one.variant
