@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from isobench import machine
-from isobench.baseline import BUSY, Baseline, Known
+from isobench.baseline import Baseline, Known, at_rest, told_unrest
 from isobench.duel import Duel, Ledger
 
 HERE = Path(__file__).parent
@@ -72,7 +72,9 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     runs, ledger = session.config.getoption("--update-baseline"), session.config.stash[_ledger]
-    found = {name: figures for name, figures in ledger.figures.items() if len(figures) == runs}
+    found = {
+        name: figures for name, figures in ledger.figures.items() if len(figures) == runs and all(map(at_rest, figures))
+    }
     if found:
         about = {"date": machine.today(), "commit": machine.commit(HERE)}
         known = {name: Known.of(figures, **about) for name, figures in found.items()}
@@ -92,5 +94,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.getoption("--update-baseline"):
         terminalreporter.section("the baseline")
         for name, known in sorted(ledger.baseline.figures.items()):
-            unrest = f"; others used {known.busy:.0%} of the CPUs: take it again at rest" if known.busy > BUSY else ""
-            write(f"{name}: {known.value:.3g} {known.unit}, noise {known.noise:.0%}, runs {known.runs}{unrest}")
+            write(f"{name}: {known.value:.3g} {known.unit}, noise {known.noise:.0%}, runs {known.runs}")
+        for name, figures in ledger.figures.items():
+            if unrest := [told_unrest(figure) for figure in figures if not at_rest(figure)]:
+                write(f"{name}: NOT STORED, for the host was not at rest: {unrest[0]}")

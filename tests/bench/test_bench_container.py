@@ -67,5 +67,5 @@ def test_container_total(duel: Duel, lab: Lab, compile_c: Callable[[str], Path],
         return bare_container(program, lower, lab.home / "bare", COMMAND)
 
     found = duel("container", lambda: ours(lab), bare, to="the C program", rounds=ROUNDS, warmups=5)
-    duel.limit("container", found.ratio, MOST, "times the C program")
-    duel.limit("container", typical(found.ours) / typical(runc), 1, "times runc")
+    duel.limit("container", found.ratio, MOST, "times the C program", ratio=True)
+    duel.limit("container", typical(found.ours) / typical(runc), 1, "times runc", ratio=True)

@@ -94,4 +94,4 @@ def test_vm_ready(duel: Duel, lab: Lab, lender: VmInstance) -> None:
 
     name = f"vm ({lender.proof()['accelerator']})"  # TCG's figures are not KVM's
     found = duel(name, ours, lambda: bare(lab, lender), to="bare QEMU", rounds=ROUNDS)
-    duel.limit(name, found.ratio, MOST, "times bare QEMU")
+    duel.limit(name, found.ratio, MOST, "times bare QEMU", ratio=True)

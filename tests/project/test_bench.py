@@ -39,11 +39,11 @@ def test_only_what_is_worse_or_unjudged_fails():
 
 
 @pytest.mark.parametrize("unrest", [{"busy": 0.21}, {"spread": 0.16}])
-def test_on_a_host_not_at_rest_nothing_is_worse_and_nothing_that_looks_so_passes(unrest):
-    judged = judge(figure(2.21, **unrest), KNOWN)
+@pytest.mark.parametrize("value", [1.0, 2.0, 3.0])
+def test_on_a_host_not_at_rest_nothing_is_judged_and_so_nothing_passes(unrest, value):
+    judged = judge(figure(value, **unrest), KNOWN)
     assert judged.kind is Kind.UNJUDGED
     assert "the host was not at rest" in judged.sentence
-    assert judge(figure(2.19, **unrest), KNOWN).kind is Kind.SAME
 
 
 @pytest.mark.parametrize("rest", [{"busy": 0.2}, {"spread": 0.15}])
@@ -68,11 +68,16 @@ def test_without_a_baseline_a_figure_is_new_and_says_how_to_store_it():
     assert "--update-baseline" in judged.sentence
 
 
-@pytest.mark.parametrize(
-    ("value", "busy", "kind"), [(3.0, 1, Kind.SAME), (3.1, 0, Kind.WORSE), (3.1, 1, Kind.UNJUDGED)]
-)
-def test_a_limit_is_kept_or_not(value, busy, kind):
-    assert Limit(figure(value, busy=busy), 3).kind is kind
+@pytest.mark.parametrize("ratio", [False, True])
+def test_a_limit_is_kept_or_not(ratio):
+    assert Limit(figure(3.0), 3, ratio).kind is Kind.SAME
+    assert Limit(figure(3.1), 3, ratio).kind is Kind.WORSE
+
+
+def test_on_a_host_not_at_rest_a_time_can_be_kept_and_a_ratio_not():
+    assert Limit(figure(3.0, busy=1), 3).kind is Kind.SAME
+    assert Limit(figure(3.1, busy=1), 3).kind is Kind.UNJUDGED
+    assert Limit(figure(3.0, busy=1), 3, ratio=True).kind is Kind.UNJUDGED
 
 
 def test_noise_is_three_standard_deviations_about_the_median():

@@ -68,9 +68,11 @@ class Duel:
         if self._judging:
             self._say(judge(figure, self._ledger.baseline.figures.get(name)))
 
-    def limit(self, name: str, value: float, most: float, unit: str, *, timed: bool = True) -> None:
-        """Hold a figure to a bound, whatever the baseline says."""
-        self._say(Limit(self._figure(name, value, unit, timed), most))
+    def limit(
+        self, name: str, value: float, most: float, unit: str, *, timed: bool = True, ratio: bool = False
+    ) -> None:
+        """Hold a figure to a bound, whatever the baseline says; `ratio` tells that it is one."""
+        self._say(Limit(self._figure(name, value, unit, timed), most, ratio))
 
     def _figure(self, name: str, value: float, unit: str, timed: bool) -> Figure:
         if not timed:
