@@ -117,7 +117,7 @@ class Judgement:
 def judge(figure: Figure, known: Known | None) -> Judgement:
     """Compare a figure with its baseline.
 
-    One from a host that was not at rest is not judged, whatever it is: others' work slows a yardstick as well, and often
+    One from a host that was not at rest is not judged, whatever it is: others slow a yardstick as well, and often
     more. A start of a container has been seen to take 2.8 times the yardstick at rest, and 1.1 times on a busy host.
     """
     if known is None:
