@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _BENCHMARK = "interference"
 
+_BUSY = 0.2  #: share of the host's CPU time in others' hands from which on a reader must know of it
+
 #: Variant, accelerator, limits, neighbour.
 _Key = tuple[str, str, str, str]
 
@@ -142,27 +144,42 @@ def _row(key: _Key) -> str:
 
 def cautions(run: Run) -> list[str]:
     """What the host is, what the neighbours were not, and where one was not at work."""
-    return list(_cautions(_rows(run, SLOWDOWN.name)))
+    labels = [one for one in _rows(run, SLOWDOWN.name)["labels"] if "neighbour_active" in one]
+    return [*_of_host(labels, _busy(run)), *_of_neighbours(labels)]
 
 
-def _cautions(rows: pd.DataFrame) -> Iterator[str]:
-    labels = [one for one in rows["labels"] if "neighbour_active" in one]
-    cpus = {one["host_cpus"] for one in labels if "host_cpus" in one}
-    for count in sorted(cpus):
+def _busy(run: Run) -> float:
+    """The greater share of the host's CPU time that others took before and after; 0 when nobody looked."""
+    looks = (run.environment.get(when) for when in ("before", "after"))
+    shares = [look.get("busy") for look in looks if isinstance(look, dict)]
+    return max((float(share) for share in shares if isinstance(share, int | float)), default=0.0)
+
+
+def _of_host(labels: list[dict[str, Any]], busy: float) -> Iterator[str]:
+    for count in sorted({one["host_cpus"] for one in labels if "host_cpus" in one}):
         yield (
             f"The host has {count} CPU{'s' if count > 1 else ''}: with limits, victim and neighbour together are given "
             "exactly these, and what the host and the harness themselves do comes on top. A neighbour held to its "
             "share of time still shares caches, memory and disk, and may run on the victim's CPU when it is its turn."
         )
-    if any(one["limits"] == OFF for one in labels):
+    if busy > _BUSY:
         yield (
-            "Without limits the neighbours are held by ceilings of their own, which protect the host: their slowdowns "
-            "are not the worst that there is. A virtual machine is limited in any case, by its memory and its CPUs."
+            f"Others took {busy:.0%} of the host's CPU time before or after: they are neighbours in every figure, also "
+            "in those alone. Containers with limits stand in one cgroup and divide its share of a busy host: a "
+            "slowdown of 2 beside whatever wants CPU time says no more than that."
         )
     if any(one.get("autogroup") for one in labels):
         yield (
             "The host's scheduler groups processes by session (sched_autogroup_enabled, sched(7)): without limits CPU "
             "time is shared between instances, not their processes. A host that does not may show other figures."
+        )
+
+
+def _of_neighbours(labels: list[dict[str, Any]]) -> Iterator[str]:
+    if any(one["limits"] == OFF for one in labels):
+        yield (
+            "Without limits the neighbours are held by ceilings of their own, which protect the host: their slowdowns "
+            "are not the worst that there is. A virtual machine is limited in any case, by its memory and its CPUs."
         )
     if idle := sum(not one["neighbour_active"] for one in labels):
         yield f"In {idle} of {len(labels)} cases the neighbour ended before the victim: it was not beside it all along."

@@ -183,4 +183,19 @@ def test_a_neighbour_that_was_gone_and_a_host_that_groups_by_session_are_told(ru
     street = {("vm", "on", "cpu"): Met(1.1), ("container", "on", "cpu"): Met(1.1, labels=labels)}
     cautions = Interference().cautions(run_of(street))
     assert any("sched_autogroup_enabled" in text for text in cautions)
+    assert not any(text.startswith("Others took") for text in cautions)
     assert any(text.startswith("In 10 of 20 cases the neighbour ended before the victim") for text in cautions)
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"before": {"busy": 0.9}, "after": {"busy": 0.1}}, True),
+        ({"before": {"busy": 0.1}, "after": {"busy": 0.1}}, False),
+        ({"before": {"busy": None}, "after": None}, False),
+    ],
+)
+def test_a_busy_host_is_a_neighbour_too(run_of, tmp_path, environment, told):
+    run = run_of()
+    (tmp_path / "environment.json").write_text(json.dumps(environment))
+    assert any(text.startswith("Others took 90%") for text in Interference().cautions(run)) is told
