@@ -42,10 +42,15 @@ class Estimate:
         """
         if len(self._looks) < 2:
             return None
+        each = self._each()
         before = dict(self._before.usage)
+        first = self._looks[0]
+        for name in each.keys() - before.keys():  # it is only seen where an instance runs
+            usage = first.usage[name]
+            before[name] = replace(usage, used=usage.used - each[name] * first.instances)
         if host is not None:
             before[limits.MEMORY] = replace(before[limits.MEMORY], most=host - self._floor.of(host))
-        return capacity(before, self._each())
+        return capacity(before, each)
 
     def _each(self) -> dict[str, float]:
         """What one more instance takes of each limit."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 MEMORY = "memory"
 CPU = "cpu"
 PIDS = "pids"
+CGROUP_PIDS = "pids of a cgroup"
 DESCRIPTORS = "file descriptors"
 OPEN_FILES = "open files"
 MOUNTS = "mounts"
@@ -43,20 +44,18 @@ def shared() -> dict[str, Usage]:
     with open("/proc/self/mountinfo", "rb") as mountinfo:
         mounts = sum(1 for _ in mountinfo)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = _number("/proc/sys/fs/nr_open") or 1 << 20
     found = {DESCRIPTORS: Usage(len(os.listdir("/proc/self/fd")), hard)}
     if (most := _number("/proc/sys/fs/mount-max")) is not None:
         found[MOUNTS] = Usage(mounts, most)
     return found
 
 
-def tasks(others: int, own: int, cgroups: Iterable[Usage]) -> Usage:
-    """Tasks: the host's limit (proc_sys_kernel(5)) or that of a cgroup above the instances, whichever leaves less.
-
-    `own` are the instances' tasks, `others` those that ran on the host before.
-    """
+def tasks(others: int, own: int) -> Usage:
+    """The host's tasks; proc_sys_kernel(5). `own` are the instances', `others` those that ran on the host before."""
     known = (_number(f"/proc/sys/kernel/{name}") for name in ("pid_max", "threads-max"))
-    host = Usage(others + own, min((n for n in known if n is not None), default=1 << 22))
-    return min((host, *cgroups), key=lambda usage: usage.most - usage.used)
+    return Usage(others + own, min((n for n in known if n is not None), default=1 << 22))
 
 
 def running_tasks() -> int:
@@ -64,12 +63,17 @@ def running_tasks() -> int:
     return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
 
 
-def cgroup_tasks(pid: int) -> Iterator[Usage]:
-    """pids.max of each cgroup above that of a process, which instances share; cgroup-v2.rst, cgroup-v1/pids.rst."""
+def cgroup_tasks(pid: int) -> Usage | None:
+    """Of the cgroups above that of a process, which instances share, the one whose pids.max leaves the least.
+
+    Sources: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/pids.rst.
+    """
+    found = []
     for directory in _above(pid):
         current, most = _number(directory / "pids.current"), _number(directory / "pids.max")
         if current is not None and most is not None:
-            yield Usage(current, most)
+            found.append(Usage(current, most))
+    return min(found, key=lambda usage: usage.most - usage.used, default=None)
 
 
 def _above(pid: int) -> Iterator[Path]:

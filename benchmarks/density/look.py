@@ -83,11 +83,11 @@ class Observer:
     ) -> dict[str, Usage]:
         found = {
             limits.MEMORY: limits.memory(meminfo, self._floor.of(meminfo["MemTotal"])),
-            limits.PIDS: limits.tasks(
-                self._tasks_before, accounts.tasks(pids), limits.cgroup_tasks(pids[0]) if pids else ()
-            ),
+            limits.PIDS: limits.tasks(self._tasks_before, accounts.tasks(pids)),
             **limits.shared(),
         }
+        if pids and (cgroup := limits.cgroup_tasks(pids[0])) is not None:
+            found[limits.CGROUP_PIDS] = cgroup
         if cpu is not None:
             found[limits.CPU] = Usage(cpu, len(os.sched_getaffinity(0)))
         if self._network is Network.BRIDGE:

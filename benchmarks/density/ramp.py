@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from isoscope.benchmarks.density import limits
 from isoscope.benchmarks.density.alive import check_alive, check_answers
 from isoscope.benchmarks.density.cause import limit_behind
 from isoscope.benchmarks.density.look import Look, Observer
@@ -155,7 +156,7 @@ class Ramp:
 
     def _check_stop_rules(self) -> None:
         if self._observer.memory_is_short():
-            raise Stopped("memory", "the host's available memory is down to the floor")
+            raise Stopped(limits.MEMORY, "the host's available memory is down to the floor")
         if monotonic() > self._deadline:
             raise Stopped(BUDGET, "the time for a ramp is over")
 

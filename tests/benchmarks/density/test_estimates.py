@@ -85,6 +85,13 @@ def test_the_first_limit_to_be_used_up_binds():
     assert ramp(1, 2, 5, each=10 * MIB, cpu=0.02).capacity(None) == Capacity(200, "cpu")
 
 
+def test_a_limit_that_is_seen_with_instances_only_is_followed_back_to_none():
+    # of a cgroup's 40 tasks, 10 are used without any instance, and 3 by each
+    looks = [look(n, used=GIB, pss=MIB * n, **{limits.CGROUP_PIDS: Usage(10 + 3 * n, 40)}) for n in (1, 2)]
+    estimate = Estimate(look(0, used=GIB, pss=0), looks, Floor())
+    assert estimate.capacity(None) == Capacity(10, "pids of a cgroup")
+
+
 def test_of_another_host_only_the_memory_differs():
     # (8 - 1 - 1) GiB / 100 MiB = 61.4; more memory than the pids are enough for
     assert ramp(1, 2, 5, each=100 * MIB).capacity(8 * GIB) == Capacity(61, "memory")
