@@ -32,12 +32,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _runs(config: pytest.Config) -> int:
+    """How many runs make the new baseline; 0 when none is wanted, and where this file was loaded too late to ask."""
+    return int(config.getoption("--update-baseline", default=0))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_ledger] = Ledger(Baseline.load(BASELINE))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if runs := metafunc.config.getoption("--update-baseline"):
+    if runs := _runs(metafunc.config):
         metafunc.fixturenames.append("bench_run")
         metafunc.parametrize("bench_run", range(1, runs + 1))
 
@@ -50,8 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def duel(benchmark, request: pytest.FixtureRequest) -> Iterator[Duel]:
     """Measures ours and a yardstick turn by turn; the bench fails when it has become slower, or cannot be judged."""
-    judging = benchmark.enabled and not request.config.getoption("--update-baseline")
-    found = Duel(benchmark, request.config.stash[_ledger], judging=judging)
+    found = Duel(benchmark, request.config.stash[_ledger], judging=not _runs(request.config))
     yield found
     if found.failures:
         pytest.fail("\n".join(found.failures), pytrace=False)
@@ -71,7 +75,7 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    runs, ledger = session.config.getoption("--update-baseline"), session.config.stash[_ledger]
+    runs, ledger = _runs(session.config), session.config.stash[_ledger]
     found = {
         name: figures for name, figures in ledger.figures.items() if len(figures) == runs and all(map(at_rest, figures))
     }
@@ -91,7 +95,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             write(f"the baseline is another machine's: {ledger.baseline.machine}; this one: {machine.facts()}")
         for said in ledger.said:
             write(f"{said.kind:<10}  {said.sentence}")
-    if config.getoption("--update-baseline"):
+    if _runs(config):
         terminalreporter.section("the baseline")
         for name, known in sorted(ledger.baseline.figures.items()):
             write(f"{name}: {known.value:.3g} {known.unit}, noise {known.noise:.0%}, runs {known.runs}")

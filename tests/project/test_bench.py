@@ -149,7 +149,8 @@ def test_figures_of_another_machine_do_not_stay_beside_new_ones():
 class Benchmark:
     """Stands for pytest-benchmark's fixture."""
 
-    def __init__(self):
+    def __init__(self, enabled=True):
+        self.enabled = enabled
         self.extra_info = {}
 
     def pedantic(self, target, setup=None, rounds=1, iterations=1):
@@ -174,6 +175,14 @@ def test_a_duel_measures_turn_by_turn_and_judges():
     (failure,) = duel.failures
     assert "container: 3 times C, 2 at abc, noise 10%" in failure
     assert [one.value for one in ledger.figures["container"]] == [3]
+
+
+def test_where_benchmarks_are_disabled_nothing_is_decided():
+    ledger = Ledger(Baseline({}, {"container": KNOWN}))
+    duel = Duel(Benchmark(enabled=False), ledger, judging=True)
+    found = duel("container", lambda: 90, lambda: 10, to="C", rounds=1)
+    duel.limit("container", found.ratio, 3, "times C", ratio=True)
+    assert (duel.failures, ledger.said, ledger.figures) == ([], [], {})
 
 
 def test_a_job_that_tells_no_time_is_timed():

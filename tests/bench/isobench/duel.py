@@ -25,12 +25,15 @@ class Ledger:
 
 
 class Duel:
-    """One bench's measuring. Calls pytest-benchmark's fixture, whose table shows what ours takes."""
+    """One bench's measuring. Calls pytest-benchmark's fixture, whose table shows what ours takes.
+
+    Where that is disabled (`--benchmark-disable`), everything runs once, and nothing is decided.
+    """
 
     def __init__(self, benchmark: Any, ledger: Ledger, *, judging: bool) -> None:
         self._benchmark = benchmark
         self._ledger = ledger
-        self._judging = judging
+        self._judging = judging and benchmark.enabled
         self._busy = machine.busy()
         self._spread = 0.0
         self.failures: list[str] = []
@@ -62,6 +65,8 @@ class Duel:
 
         One that is not `timed`, such as memory, is the same whatever else happens on the host.
         """
+        if not self._benchmark.enabled:
+            return
         figure = self._figure(name, value, unit, timed)
         self._ledger.figures.setdefault(name, []).append(figure)
         self._benchmark.extra_info[f"{name}, {unit}"] = round(value, 4)
@@ -72,7 +77,8 @@ class Duel:
         self, name: str, value: float, most: float, unit: str, *, timed: bool = True, ratio: bool = False
     ) -> None:
         """Hold a figure to a bound, whatever the baseline says; `ratio` tells that it is one."""
-        self._say(Limit(self._figure(name, value, unit, timed), most, ratio))
+        if self._benchmark.enabled:
+            self._say(Limit(self._figure(name, value, unit, timed), most, ratio))
 
     def _figure(self, name: str, value: float, unit: str, timed: bool) -> Figure:
         if not timed:
