@@ -80,7 +80,7 @@ def _show(found: list[Result], failed: int, *, as_json: bool) -> int:
     for one in wrong:
         click.echo(f"{one.metric} of {one.variant}: more differences than stated, and more than chance explains")
     if not status:
-        click.echo("stated: 5 % by the permutation test, at most 8 % by the interval; what was seen agrees with both")
+        click.echo("stated: 5 % by the permutation test, at most 8 % by the interval; nothing seen contradicts that")
     return status
 
 

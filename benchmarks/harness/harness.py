@@ -72,7 +72,7 @@ class Harness:
         Returns why it were not all. Raises Unwritable when the disk is full.
         """
         first = next((cell for cell in cells if not cell.warmup), None)
-        if made and first is not None and (ended := self._stopping.before(first)):
+        if made and first is not None and (ended := self._stopping.enough_before(first)):
             return ended  # it was enough before; no trial is made, not even to warm up
         left = TimeLeft(cells)
         block, expected = None, self._stopping.needed

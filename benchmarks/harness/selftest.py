@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,10 +70,11 @@ def selftest(lab: Lab, asked: Selftest, progress: Progress) -> tuple[list[Result
         progress({"event": "summary"})
         from isoscope.benchmarks.results import aa  # numerical libraries come in when all is measured
 
-        found = [one for run in runs for one in aa.results(run, run.terms.subjects[0], asked.blocks)]
+        found = [list(aa.results(run, run.terms.subjects[0], asked.blocks)) for run in runs]
+        kept = [_kept(lab, run, one) for run, several in zip(runs, found, strict=True) for one in several]
         failed = sum(run.trials.loc[run.trials["status"] == "failed", "trial"].nunique() for run in runs)
-    noise.store(lab.home, [_kept(lab, one) for one in found if one.comparisons])
-    return found, failed
+    noise.store(lab.home, [one for one in kept if one["comparisons"]])
+    return [one for several in found for one in several], failed
 
 
 def _measure(lab: Lab, asked: Selftest, variant: Variant, directory: Path, progress: Progress) -> Run:
@@ -98,9 +98,10 @@ def _measure(lab: Lab, asked: Selftest, variant: Variant, directory: Path, progr
     return Run.load(directory)
 
 
-def _kept(lab: Lab, one: Result) -> dict[str, Any]:
-    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return {"at": at, "host": environment.identity(lab), **one.as_dict()}
+def _kept(lab: Lab, run: Run, one: Result) -> dict[str, Any]:
+    """What is stored of a result: with when and where it was found, and how busy others were."""
+    before = run.environment["before"]
+    return {"at": before["at"], "host": environment.identity(lab), "busy": before["busy"], **one.as_dict()}
 
 
 @contextmanager

@@ -36,20 +36,28 @@ class Stopping:
         self._directory = directory
         self._progress = progress
         self._looks = frozenset(looks(terms.blocks)) if terms.precision is not None else frozenset()
-        self._began = self._block_began = monotonic_ns()
+        self._began = monotonic_ns()
+        self._block_began: int | None = None
         self._longest = 0
         self._looked = 0
         self.needed = terms.blocks  #: how many blocks it will probably be
 
     def before(self, cell: Cell) -> Ended | None:
         """Whether the block that begins with this trial is to be left out, and why."""
-        now = monotonic_ns()
-        self._longest = max(self._longest, now - self._block_began)
+        if self._block_began is not None:  # what went before the first measured block is no measure of a block
+            self._longest = max(self._longest, monotonic_ns() - self._block_began)
         made = cell.block - WARMUP_BLOCKS
-        ended = self._narrow_enough(made) if made in self._looks and made != self._looked else None
-        ended = ended or (self._time_is_up(made) if made > 0 else None)
+        ended = self.enough_before(cell) or (self._time_is_up(made) if made > 0 else None)
         self._block_began = monotonic_ns()  # a look is no part of a block
         return ended
+
+    def enough_before(self, cell: Cell) -> Ended | None:
+        """Whether the intervals are narrow enough without the block that begins with this trial."""
+        made = cell.block - WARMUP_BLOCKS
+        if made not in self._looks or made == self._looked:
+            return None
+        self._looked = made
+        return self._narrow_enough(made)
 
     def time_left(self) -> int | None:
         """Nanoseconds of the budget that are left; None without one."""
@@ -68,7 +76,6 @@ class Stopping:
         )
 
     def _narrow_enough(self, made: int) -> Ended | None:
-        self._looked = made
         wanted = self._terms.precision or 0.0
         found = self._look()
         if found is None:

@@ -47,21 +47,31 @@ def known(environment: Mapping[str, Any], terms: Terms) -> list[dict[str, Any]]:
 
 def sentences(floor: Iterable[Mapping[str, Any]], run: Run) -> Iterator[str]:
     """The noise floor in words, or that nobody knows it. Nothing of a run that is older than selftests are."""
-    found = list(floor)
-    for one in found:
-        yield _sentence(one)
-    if not found and "selftest" in run.environment:
+    of_metric: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for one in floor:
+        key = (one["metric"], *one["labels"].items())
+        of_metric.setdefault((*key, one["blocks"]), []).append(one)
+    for several in of_metric.values():
+        yield _sentence(several)
+    if not of_metric and "selftest" in run.environment:
         made = "of these benchmarks and backends " if run.environment["selftest"] else ""
         yield f"Noise floor: no selftest {made}was made on this host (isoscope selftest)."
 
 
-def _sentence(one: Mapping[str, Any]) -> str:
+def _sentence(several: Sequence[Mapping[str, Any]]) -> str:
+    one = several[0]
     labels = "".join(f" {key}={value}" for key, value in one["labels"].items())
-    width = "" if one["half_width"] is None else f"the interval was typically ± {one['half_width']:.1%} wide, and "
     return (
-        f"Noise floor on this host: in {one['comparisons']} comparisons of {one['variant']} with itself "
-        f"({one['blocks']} blocks each, {one['at'][:10]}), {width}the ratio of {one['metric']}{labels} was at most "
-        f"{one['greatest']:.1%} off 1."
+        f"Noise floor of {one['metric']}{labels} on this host, each variant against itself in {one['blocks']} blocks: "
+        f"{'; '.join(map(_told, several))}."
+    )
+
+
+def _told(one: Mapping[str, Any]) -> str:
+    width = "" if one["half_width"] is None else f"typical interval ± {one['half_width']:.1%}, "
+    return (
+        f"{one['variant']}: {width}ratio at most {one['greatest']:.1%} off 1 "
+        f"({one['comparisons']} comparisons, {one['at'][:10]}, others used {one['busy']:.0%} of the CPUs)"
     )
 
 
@@ -76,5 +86,5 @@ def _stored(home: Path) -> list[dict[str, Any]]:
     results = data.get("results") if data.get("schema") == SCHEMA else None
     if not isinstance(results, list):
         return []
-    fields = {*_KEY, "backend", "comparisons", "blocks", "half_width", "greatest", "at"}
+    fields = {*_KEY, "busy", "backend", "comparisons", "blocks", "half_width", "greatest", "at"}
     return [one for one in results if isinstance(one, dict) and fields <= one.keys()]
