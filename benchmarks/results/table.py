@@ -34,7 +34,8 @@ def print_summary(summary: Summary) -> None:
 
 
 def _print_benchmark(summary: Summary, subject: Subject) -> None:
-    rows = [_row(one) for metric in subject.headline for one in _in_order(summary, subject, metric)]
+    baseline = summary.baselines[subject.benchmark]
+    rows = [_row(one, baseline) for metric in subject.headline for one in _in_order(summary, subject, metric)]
     columns = ["METRIC", "VARIANT", "N", "P50", "P90", "P99", "RATIO", "95 % INTERVAL", "", "FAILED"]
     if not any(row[-1] for row in rows):
         columns.pop()
@@ -52,12 +53,12 @@ def _in_order(summary: Summary, subject: Subject, metric: Metric) -> Iterator[Se
         yield from (one for one in series if one.labels == labels)
 
 
-def _row(one: Series) -> tuple[Any, ...]:
+def _row(one: Series, baseline: str) -> tuple[Any, ...]:
     metric = one.metric
     name = metric.name.removeprefix(f"{one.benchmark}.")
     arrow = "↓" if metric.direction is Direction.LOWER else "↑"
     percentiles = [quantity(value, metric.unit) for value in (one.p50, one.p90, one.p99)]
-    ratio, span, sign = ("1" if one.values and one.ratio is None else MISSING), "", ""
+    ratio, span, sign = ("1" if one.values and one.variant == baseline else MISSING), "", ""
     if one.ratio is not None and one.ratio.value is not None:
         judged = judge(metric, one.ratio.interval)
         ratio, span, sign = number(one.ratio.value), interval(one.ratio.interval), judged.sign if judged else ""
