@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 from isobench.bare import bare_container
 from isobench.duel import Duel
+from isobench.rounds import typical
 from isoscope.core import Lab
 
 pytestmark = pytest.mark.root
 
 PATIENCE = 60
 COUNT = 100
+
+#: ms for each: a thousand of them run within a minute.
+MOST = 60
 
 
 def test_density(duel: Duel, lab: Lab, compile_c: Callable[[str], Path]) -> None:
@@ -31,4 +35,6 @@ def test_density(duel: Duel, lab: Lab, compile_c: Callable[[str], Path]) -> None
         def bare() -> int:
             return bare_container(program, lower, lab.home / "bare", "/bin/true")
 
-        duel("one more container that stays, up to 100", one, bare, to="the C program", rounds=COUNT)
+        name = "one more container that stays, up to 100"
+        found = duel(name, one, bare, to="the C program", rounds=COUNT)
+        duel.limit(name, typical(found.ours) / 1e6, MOST, "ms")
