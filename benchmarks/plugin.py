@@ -106,7 +106,7 @@ def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], 
 
 @hookimpl
 def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
-    """Offer `compare`, `report` and `diff`."""
+    """Offer `compare`, `report`, `diff` and `selftest`."""
 
     def compare() -> click.Command:
         from isoscope.benchmarks.cli import compare
@@ -123,13 +123,13 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return diff
 
-    register("compare", "Measure variants side by side.", compare)
-    register("report", "Write the report of a run again.", report)
     def selftest() -> click.Command:
         from isoscope.benchmarks.selftest import selftest
 
         return selftest
 
+    register("compare", "Measure variants side by side.", compare)
+    register("report", "Write the report of a run again.", report)
     register("diff", "Compare two runs with each other.", diff)
     register("selftest", "Compare variants with themselves: is a difference seen?", selftest)
 
