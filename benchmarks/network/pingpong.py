@@ -44,7 +44,8 @@ def server(port: int, *, size: int) -> tuple[str, ...]:
 def client(address: str, port: int, *, seconds: int, size: int) -> tuple[str, ...]:
     """A client that prints percentiles and the whole histogram that they come from."""
     to = (f"--hostname={address}", f"--port={port}", "--rw=write", f"--bs={size}")
-    how_long = ("--time_based", f"--runtime={seconds}")
+    # Else fio takes a processor's own counter where that is steady, and finds out its rate by itself.
+    how_long = ("--time_based", f"--runtime={seconds}", "--clocksource=clock_gettime")
     return (NAME, "--name=client", *_COMMON, *to, *how_long, "--output-format=json+", _percentile_list())
 
 

@@ -66,6 +66,12 @@ def measure(lab: Lab) -> Callable[..., Measured]:
     return run
 
 
+def costs_something(measured: Measured, metric: str, path: str) -> bool:
+    """Whether a cost was found; a host that is too busy to look in time says so instead."""
+    found = measured.values[f"network.{metric}", path]
+    return found.value > 0 if found.value is not None else "before the processors had been watched" in found.reason
+
+
 def labels(measured: Measured, path: str) -> Mapping[str, Any]:
     return measured.values["network.throughput", path].labels
 
@@ -76,7 +82,7 @@ def test_a_container_is_reached_over_its_veth_in_both_directions_and_by_another(
     found = measure("container")
     for path in PATHS:
         assert found.of("throughput", path) > 1e6
-        assert found.of("cpu_per_byte", path) > 0
+        assert costs_something(found, "cpu_per_byte", path)
         assert labels(found, path)["link"] == "veth"
         assert labels(found, path)["network"] == "bridge"
         assert labels(found, path)["clock"] == "the host's"
@@ -84,7 +90,7 @@ def test_a_container_is_reached_over_its_veth_in_both_directions_and_by_another(
         assert found.of("latency.p50", path) <= found.of("latency.p99", path) <= found.of("latency.p99.9", path)
         # one at a time: a second is filled by what they take on average, and half of them take the median at least
         assert found.of("latency.p50", path) * found.of("transactions", path) / 2 < 1.1e9
-        assert found.of("cpu_per_transaction", path) > 0
+        assert costs_something(found, "cpu_per_transaction", path)
     assert ("network.latency.p50", TO_HOST) not in found.values
     sent = json.loads(found.kept["throughput-host-to-instance.json"])
     assert sent["start"]["test_start"]["reverse"] == 0
@@ -97,7 +103,7 @@ def test_two_virtual_machines_over_the_bridge(measure: Callable[..., Measured]) 
     found = measure("vm:accelerator=tcg", paths=(BETWEEN,))
     assert found.of("throughput", BETWEEN) > 1e5
     assert found.of("latency.p50", BETWEEN) > 1e4
-    assert found.of("cpu_per_byte", BETWEEN) > 0
+    assert costs_something(found, "cpu_per_byte", BETWEEN)
     assert labels(found, BETWEEN)["accelerator"] == "tcg"
     assert labels(found, BETWEEN)["link"] == "tun"
     assert labels(found, BETWEEN)["vhost"] == "off"
