@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from isoscope.backends.vm import events, roots
 from isoscope.backends.vm.faults import libvirt_errors
 from isoscope.backends.vm.unfinished import PREFIX
-from isoscope.core.errors import BackendUnavailable
+from isoscope.core.errors import BackendUnavailable, IsoscopeError
 from isoscope.core.instance import Stats
 
 EMULATOR = "qemu-system-x86_64"
@@ -170,7 +171,8 @@ class _Embedded:
             process.kill()
             process.close()
         if self._hypervisor is not None:
-            self._hypervisor.settle()
+            with suppress(IsoscopeError):  # a driver that is out of order keeps nobody from putting its files away
+                self._hypervisor.settle()
 
     def _make_files(self, cache: Path) -> None:
         root = roots.make()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from isoscope.backends.vm import hypervisor, roots
 from isoscope.core import Lab, Workload
-from isoscope.core.errors import BackendUnavailable
+from isoscope.core.errors import BackendUnavailable, HostError
 
 pytestmark = [pytest.mark.root, pytest.mark.vm]
 
@@ -87,4 +87,16 @@ def test_what_cannot_be_opened_leaves_nothing(stocked_home: Path, monkeypatch: p
     (stocked_home / "cache" / "libvirt").mkdir(parents=True, exist_ok=True)
     with pytest.raises(BackendUnavailable):
         fresh.acquire(stocked_home / "cache" / "libvirt")
+    assert not roots.path().exists()
+
+
+def test_a_driver_out_of_order_does_not_keep_its_files() -> None:
+    class Broken:
+        def settle(self) -> None:
+            raise HostError("no", hint="on purpose")
+
+    fresh = hypervisor._Embedded()
+    fresh._hypervisor, fresh._users = Broken(), 1
+    roots.make()
+    fresh.release()
     assert not roots.path().exists()
