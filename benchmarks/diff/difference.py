@@ -184,7 +184,7 @@ def _line(first: Run, second: Run, one: Series, other: Series) -> Line:
         first=one.p50,
         second=other.p50,
         blocks=(len(before), len(after)),
-        ratio=float(np.median(after)) / base if base else None,
+        ratio=float(np.median(after)) / base if base > 0 and np.median(after) >= 0 else None,
         interval=interval,
         p_value=difference_of_independent(after, before, rng),
         floor=floor,

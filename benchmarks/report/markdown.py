@@ -28,7 +28,8 @@ def render(run: Run) -> str:
         f"### What isolation costs: {text(title(run.terms))}",
         *_verdicts(run),
         _headline(run),
-        "p50, its ratio to the baseline with the 95 % interval; ▲ better, ▼ worse, ≈ no difference shown.",
+        "p50, its ratio to the baseline with the 95 % interval; ▲ better, ▼ worse, ≈ no difference shown. "
+        + " ".join(f"No interval: {text(reason)}." for reason in _unsure(run)),
         *_list("Read this first", _cautions(run)),
         *_list("Failed or not run", _failures(run)),
         folded("Metrics", "\n".join(_metrics(run))),
@@ -50,33 +51,42 @@ def _verdicts(run: Run) -> Iterator[str]:
 
 def _headline(run: Run) -> str:
     places = columns(run)
-    rows = [row for group in headline(run) for row in _rows(group, len(places))]
-    return table(["metric", *(text(place.name) for place in places)], rows)
+    rows = [row for group in headline(run) for row in _rows(group, len(places), run.terms.baseline)]
+    heads = [
+        f"{text(place.name)} (baseline)" if place.variant == run.terms.baseline else text(place.name)
+        for place in places
+    ]
+    return table(["metric", *heads], rows)
 
 
-def _rows(group: Group, width: int) -> Iterator[list[str]]:
+def _unsure(run: Run) -> Iterator[str]:
+    """Why cells have no interval, each reason once."""
+    cells = (cell for group in headline(run) for row in group.rows for cell in row.cells)
+    yield from dict.fromkeys(cell.unsure for cell in cells if cell.unsure)
+
+
+def _rows(group: Group, width: int, baseline: str) -> Iterator[list[str]]:
     yield [f"**{text(group.benchmark)}**", *[""] * width]
     for row in group.rows:
         arrow = "↓" if row.metric.direction == "lower" else "↑"
         name = text(row.metric.name.removeprefix(f"{group.benchmark}."))
-        yield [f"{name} {text(row.under)} {arrow}".replace("  ", " "), *map(_cell, row.cells)]
+        yield [
+            f"{name} {text(row.under)} {arrow}".replace("  ", " "),
+            *(_cell(cell, group.baseline != baseline) for cell in row.cells),
+        ]
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, own_baseline: bool) -> str:
     if cell.missing:
         first = cell.missing.partition("\n")[0]
         return f"*{text(first if len(first) <= 120 else first[:119] + '…')}*"
     parts = [f"**{text(cell.value)}**"]
-    if cell.baseline:
-        parts.append("baseline")
+    if cell.baseline and own_baseline:
+        parts.append("baseline here")
     elif cell.ratio:
         parts.append(text(f"{cell.ratio} {cell.interval}".strip()))
         if cell.judgement:
             parts.append(f"{cell.judgement.sign} {text(cell.judgement.word)}")
-        elif cell.unsure:
-            parts.append("no interval")
-    elif cell.unsure:
-        parts.append(text(cell.unsure))
     return "<br>".join(parts)
 
 

@@ -16,7 +16,7 @@ _BATCH = 2_000_000
 def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generator) -> Interval:
     """BCa bootstrap interval of the median of `blocks` over that of `others`, each drawn on its own.
 
-    The level is raised to that of Student's t with as many degrees of freedom as the shorter run has blocks, less one: a
+    The level is raised to that of Student's t with one degree of freedom less than the shorter run has blocks: a
     bootstrap of few values is too narrow (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
     Statistician 69 (2015)). In simulation it so covers the truth in 94 to 98 % of runs of 9 to 30 blocks, without it in
     90 to 97 %.
@@ -29,6 +29,8 @@ def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generato
         return Interval(None, None, f"{fewer} blocks: an interval needs at least {LEAST_BLOCKS}")
     if np.median(others) == 0:
         return Interval(None, None, "the first run's median is 0")
+    if min(np.median(blocks), np.median(others)) < 0:
+        return Interval(None, None, "a median is negative: a ratio to it, or of it, would say nothing")
     if np.ptp(blocks) == 0 and np.ptp(others) == 0:
         same = float(blocks[0] / others[0])
         return Interval(same, same)

@@ -65,6 +65,8 @@ def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -
 
     if np.median(baseline) == 0:
         return Interval(None, None, "the baseline's median is 0")
+    if min(np.median(blocks), np.median(baseline)) < 0:
+        return Interval(None, None, "a median is negative: a ratio to it, or of it, would say nothing")
     reach = float(stdtrit(max(1, len(blocks) - 1), (1 + CONFIDENCE) / 2))
 
     def ratio(medians: list[Floats]) -> Floats:

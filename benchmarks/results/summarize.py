@@ -172,7 +172,7 @@ class _Summarizer:
         value, interval, moved = None, Interval(None, None, "no block has a value of both"), None
         if len(pairs):
             interval = statistics.ratio_interval(ours, theirs, rng)
-            value = float(np.median(ours) / np.median(theirs)) if np.median(theirs) else None
+            value = float(np.median(ours) / np.median(theirs)) if _have_a_ratio(ours, theirs) else None
             if metric in self._subject.headline and np.all(theirs):
                 moved = drift.drift(ours / theirs)
         return Ratio(self.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng), moved)
@@ -224,6 +224,11 @@ class _Summarizer:
         name = "/".join(map(str, (self._subject.benchmark, metric.name, *key)))
         digest = sha256(name.encode()).digest()[:8]
         return np.random.default_rng([self._terms.seed, int.from_bytes(digest, "big")])
+
+
+def _have_a_ratio(ours: Floats, theirs: Floats) -> bool:
+    """Whether the ratio of two medians says anything: slopes near 0 may be negative by chance."""
+    return bool(np.median(theirs) > 0 and np.median(ours) >= 0)
 
 
 def _plain_key(key: Any) -> _Key:

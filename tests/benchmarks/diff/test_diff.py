@@ -206,6 +206,7 @@ def test_a_difference_below_the_noise_floor_is_none(before: Path, after: Path, t
             "blocks": 10,
             "half_width": 0.1,
             "greatest": 0.5,
+            "busy": 0.0,
             "at": "2026-01-02T03:04:05Z",
         }
     ]

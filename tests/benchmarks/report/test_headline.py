@@ -94,3 +94,12 @@ def test_what_tells_no_accelerator_stands_in_the_only_column_of_its_variant(tmp_
         "".join(line.replace(', "accelerator": "tcg"', "") if "pack." in line else line for line in lines)
     )
     assert cells(Run.load(path), "pack", "pack.fit")["vm (tcg)"].value.isdecimal()
+
+
+def test_a_slope_that_is_negative_by_chance_has_no_ratio(tmp_path: Path) -> None:
+    shape = Shape("slope", (metric("slope.value", "B", "lower"),), {"slope.value": -5000.0})
+    run = Run.load(make(tmp_path / "run", blocks=10, shapes=(shape,)))
+    found = cells(run, "slope", "slope.value")["container"]
+    assert found.value.startswith("-")
+    assert (found.ratio, found.interval, found.judgement) == ("", "", None)
+    assert found.unsure == "a median is negative: a ratio to it, or of it, would say nothing"

@@ -75,9 +75,11 @@ def test_it_has_verdict_table_failures_environment_and_command(whole_run: Path) 
     assert path == whole_run / "report.md"
     text = path.read_text()
     assert (
-        text.index("[!WARNING]") < text.index("not KVM's") < text.index("| metric | process | container | vm (tcg) |")
+        text.index("[!WARNING]")
+        < text.index("not KVM's")
+        < text.index("| metric | process (baseline) | container | vm (tcg) |")
     )
-    assert re.search(r"\| ready ↓ \| \*\*2\.\d+ ms\*\*<br>baseline \| .* \| .*<br>▼ slower \|", text)
+    assert re.search(r"\| ready ↓ \| \*\*2\.\d+ ms\*\* \| .* \| .*<br>▼ slower \|", text)
     assert "*fio ended with status 1 (No space left on device)*" in text
     assert "**store on vm**: failed in 10 trial(s)" in text
     assert text.index("<summary>Environment</summary>") < text.index("| CPU | A Fast CPU @ 2.50GHz |")
