@@ -120,8 +120,10 @@ def _folder(home: Path) -> Iterator[Path]:
             raise InputError("another selftest runs on this state directory", hint="wait for it") from None
         for name in os.listdir(folder):
             shutil.rmtree(folder / name)
-        yield folder
-        shutil.rmtree(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
     finally:
         os.close(fd)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from isoscope.benchmarks import Run
 from isoscope.benchmarks import selftest as command_module
 from isoscope.benchmarks.harness import environment
 from isoscope.benchmarks.harness import selftest as harness
+from isoscope.benchmarks.harness.interrupts import Interrupted
 from isoscope.benchmarks.harness.selftest import Selftest, names, selftest, usual
 from isoscope.benchmarks.results import aa, noise
 from isoscope.benchmarks.startup import benchmark as startup
@@ -208,6 +210,17 @@ def test_what_a_killed_selftest_left_goes_and_a_running_one_is_left_alone(fake_l
 
     selftest(fake_lab, asked("process"), again)
     assert not (home / "selftest").exists()
+
+
+def test_a_signal_stops_it_and_nothing_is_kept(fake_lab: Lab, home: Path) -> None:
+    def stop(event: dict[str, Any]) -> None:
+        if event["event"] == "trial" and event["block"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        selftest(fake_lab, asked("process"), stop)
+    assert not (home / "selftest").exists()
+    assert not (home / noise.FILE).exists()
 
 
 def test_rates_and_floor_are_printed(results: list[aa.Result], capsys: pytest.CaptureFixture[str]) -> None:
