@@ -24,13 +24,13 @@ def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generato
     from scipy.special import ndtr, stdtrit
     from scipy.stats import DegenerateDataWarning, bootstrap
 
-    fewer = min(len(blocks), len(others))
-    if fewer < LEAST_BLOCKS:
-        return Interval(None, None, f"{fewer} blocks: an interval needs at least {LEAST_BLOCKS}")
     if np.median(others) == 0:
         return Interval(None, None, "the first run's median is 0")
     if min(np.median(blocks), np.median(others)) < 0:
         return Interval(None, None, "a median is negative: a ratio to it, or of it, would say nothing")
+    fewer = min(len(blocks), len(others))
+    if fewer < LEAST_BLOCKS:
+        return Interval(None, None, f"{fewer} blocks: an interval needs at least {LEAST_BLOCKS}")
     if np.ptp(blocks) == 0 and np.ptp(others) == 0:
         same = float(blocks[0] / others[0])
         return Interval(same, same)

@@ -47,6 +47,8 @@ def test_what_has_no_interval_says_why() -> None:
     assert (few.low, few.reason) == (None, "8 blocks: an interval needs at least 9")
     nothing = ratio_of_independent(np.ones(9), np.zeros(9), rng)
     assert (nothing.low, nothing.reason) == (None, "the first run's median is 0")
+    negative = ratio_of_independent(-np.ones(3), np.ones(3), rng)
+    assert (negative.low, negative.reason) == (None, "a median is negative: a ratio to it, or of it, would say nothing")
     same = ratio_of_independent(np.full(9, 4.0), np.full(9, 2.0), rng)
     assert (same.low, same.high) == (2.0, 2.0)
     nearly = ratio_of_independent(np.array([2.0] * 8 + [3.0]), np.ones(9), rng)
