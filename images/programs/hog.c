@@ -251,7 +251,8 @@ static const struct mode modes[] = {
 };
 
 static const struct mode *mode;
-static pid_t group; /* of the workers */
+static pid_t group;  /* of the workers */
+static long workers; /* that live; what a fork bomb's one has made is not among them */
 
 static void start_worker(void)
 {
@@ -280,6 +281,7 @@ static void start_worker(void)
 		mode->work();
 		_exit(1);
 	}
+	workers++;
 	setpgid(worker, group); /* in both, so that it is done whoever runs first */
 	if (group == 0)
 		group = worker;
@@ -312,6 +314,8 @@ static long reap(void)
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 			_exit(1); /* it has said why, and the others die with us */
 		killed++;
+		if (mode->work != bomb || ended == group)
+			workers--;
 		if (mode->work == fill_memory) {
 			group = 0;
 			announce();
@@ -365,7 +369,7 @@ int main(int argc, char **argv)
 	alarm((unsigned)seconds);
 	for (long i = 0; i < (mode->work == burn ? amount : 1); i++)
 		start_worker();
-	for (int arrived; sigwait(&awaited, &arrived) != 0 || arrived == SIGCHLD;)
+	for (int arrived; workers > 0 && (sigwait(&awaited, &arrived) != 0 || arrived == SIGCHLD);)
 		oom_kills += reap();
 	end_workers();
 	report(oom_kills);

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,16 @@ def test_it_ends_by_itself(hog, start):
     output, _ = process.communicate(timeout=60)
     assert output.startswith("active\n{")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("mode", [("cpu", 1), ("fork-bomb", 20)])
+def test_it_ends_when_its_work_was_killed_and_says_so(hog, start, mode):
+    process = start(hog, mode[0], 60, mode[1])
+    assert process.stdout.readline() == "active\n"
+    (worker, *_) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert json.loads(output)["oom_kills"] >= 1
 
 
 @pytest.mark.parametrize("mode", [("cpu", 2), ("memory", 8 * MIB), ("fork-bomb", 20)])
