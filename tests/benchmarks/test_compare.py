@@ -192,6 +192,24 @@ def test_a_strangers_benchmark_has_its_series_and_its_baseline(compare: Compare)
     assert run.results.baselines == {"steps": "container", "startup": "process"}
 
 
+def test_details_are_compared_under_each_dimension_and_phases_are_not(compare: Compare) -> None:
+    run = compare(benchmarks=("steps",), backends=("container",), blocks=9)
+    manifest = json.loads((run.directory / "manifest.json").read_text())
+    [about] = manifest["benchmarks"]
+    about["details"], about["headline"] = about["headline"], []
+    manifest |= {"variants": ["process", "container"], "baseline": "process"}
+    (run.directory / "manifest.json").write_text(json.dumps(manifest))
+    rows = [row for row in rows_of(run) if row["metric"] == "steps.rate"]
+    rows += [{**row, "metric": "phase.exec"} for row in rows]
+    rows += [{**row, "variant": "process", "trial": 100 + row["trial"], "value": row["value"] / 2} for row in rows]
+    (run.directory / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = Run.load(run.directory).results.of("steps", role="detail")
+    ratios = {(one.metric.name, one.labels["size"]): one.ratio for one in found if one.variant == "container"}
+    assert [ratios["steps.rate", size].value for size in (1, 2)] == [2, 2]
+    assert [ratios["steps.rate", size].interval.low for size in (1, 2)] == [2, 2]
+    assert {ratios["phase.exec", size] for size in (1, 2)} == {None}
+
+
 def test_kvm_and_tcg_never_stand_in_one_series(compare: Compare) -> None:
     run = compare(blocks=4)
     rows = rows_of(run)
