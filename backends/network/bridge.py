@@ -12,7 +12,6 @@ from isoscope.backends.network.lease import Lease
 from isoscope.backends.network.leases import Leases
 from isoscope.backends.network.lock import locked
 from isoscope.backends.network.names import Names
-from isoscope.backends.network.netlink import delete_link
 from isoscope.backends.network.resolver import name_servers
 from isoscope.core.errors import HostError
 from isoscope.core.registry import Record, Registry
@@ -179,7 +178,7 @@ class BridgeNetwork:
 
     def _free(self, leases: Leases, ids: list[str]) -> None:
         for name in ids:
-            delete_link(self._names.interface(leases.places[name]))
+            device.remove_port(self._names, self._names.interface(leases.places[name]))
         if leases.drop(ids):
             leases.save()
 

@@ -141,6 +141,24 @@ def _wait_until_up(changes: socket.socket, port: int, bridge: int) -> None:
                 pending.discard(index)
 
 
+def remove_port(names: Names, name: str) -> None:
+    """Remove an instance's device, unless it is a port of another's bridge. Idempotent.
+
+    Names of devices hold no more than 16 bits of the hash of a state directory: two of them may give the same ones.
+    """
+    master = netlink.master_of(name)
+    if master in (0, _index(names.bridge)):
+        netlink.delete_link(name)
+
+
+def _index(name: str) -> int:
+    """Index of a device; 0 when there is none."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
 def remove_all(names: Names) -> list[str]:
     """Remove every device of a state directory, the bridge last. Returns their names.
 

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
@@ -26,7 +27,7 @@ _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ERRNO = struct.Struct("=i")
 _IFINFOMSG = struct.Struct("=BxHiII")  # rtnetlink(7): family, type, index, flags, mask of changes
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
-_IFLA_OPERSTATE = 16
+_IFLA_MASTER, _IFLA_OPERSTATE = 10, 16  # linux/if_link.h
 
 #: Nested attributes, as pyroute2 takes them.
 Attributes = list[tuple[str, Any]]
@@ -109,6 +110,19 @@ def delete_link(name: str) -> bool:
     return True
 
 
+def master_of(name: str) -> int:
+    """Index of the bridge that a device is a port of; 0 when it is none, or there is no such device."""
+    with closing(open_socket()) as through:
+        through.send(link(RTM_GETLINK, attributes=[("IFLA_IFNAME", name)]))
+        while True:
+            for number, body in _messages(through.recv(1 << 16)):
+                if number == RTM_NEWLINK:
+                    _, found = _device(body)
+                    return int.from_bytes(found.get(_IFLA_MASTER, b""), sys.byteorder)
+                if number == _NLMSG_ERROR:
+                    return 0
+
+
 def refused(what: str, error: OSError) -> HostError:
     """The error to raise when the kernel refused to do something to the network."""
     hint = (
@@ -123,13 +137,21 @@ def operational_states(datagram: bytes) -> Iterator[tuple[int, int, int]]:
     """Index, flags (netdevice(7)) and operational state (RFC 2863) of each device that a datagram tells of."""
     for number, body in _messages(datagram):
         if number == RTM_NEWLINK:
-            _, _, index, flags, _ = _IFINFOMSG.unpack_from(body)
-            at = _IFINFOMSG.size
-            while at < len(body):
-                length, kind = _ATTRIBUTE.unpack_from(body, at)
-                if kind == _IFLA_OPERSTATE:
-                    yield index, flags, body[at + _ATTRIBUTE.size]
-                at += (length + 3) & ~3
+            (index, flags), found = _device(body)
+            if _IFLA_OPERSTATE in found:
+                yield index, flags, found[_IFLA_OPERSTATE][0]
+
+
+def _device(body: bytes) -> tuple[tuple[int, int], dict[int, bytes]]:
+    """Index and flags of the device that a message is about, and its attributes by their number."""
+    _, _, index, flags, _ = _IFINFOMSG.unpack_from(body)
+    found = {}
+    at = _IFINFOMSG.size
+    while at < len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        found[kind] = body[at + _ATTRIBUTE.size : at + length]
+        at += (length + 3) & ~3
+    return (index, flags), found
 
 
 def _outcomes(datagram: bytes) -> list[int]:
