@@ -103,7 +103,7 @@ STALLED = """
     "stall",
     [
         ("unpack", "extract", "store.load(Path(sys.argv[2]))"),
-        ("transaction", "_move", "store.load(Path(sys.argv[2]))"),
+        ("transaction", "_moves", "store.load(Path(sys.argv[2]))"),
         ("transaction", "tidy", "store.load(Path(sys.argv[2]))"),
         ("load", "_stage_image", "store.load(Path(sys.argv[2]))"),
         ("build", "download", "store.build('base')"),
@@ -123,7 +123,7 @@ def test_killed_half_way(make: Any, store: Store, contents: Any, tmp_path: Path,
         assert process.stdout.read(5) == b"there"
         left = sorted(store.home.rglob(f"{PREFIX}*"))
         assert left
-        assert function in ("_move", "tidy") or store.sweep() == []  # it lives: nothing of it is touched
+        assert function in ("_moves", "tidy") or store.sweep() == []  # it lives: nothing of it is touched
         assert sorted(store.home.rglob(f"{PREFIX}*")) == left
         process.send_signal(signal.SIGKILL)
     assert store.rootfs("good").layers[0].is_dir()
