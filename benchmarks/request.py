@@ -73,10 +73,12 @@ class Request:
         return f"{self.benchmark}:{pairs}" if pairs else self.benchmark
 
 
-def count(text: str) -> int:
-    """A whole number of at least 1. Raises InputError."""
+def count(text: str, *, most: int | None = None) -> int:
+    """A whole number of at least 1, and at most `most`. Raises InputError."""
     if not text.isdecimal() or not text.isascii() or not int(text):
         raise InputError(f"{text!r} is not a number of at least 1", hint="write 1, 10, 100")
+    if most is not None and int(text) > most:
+        raise InputError(f"{text} is too many", hint=f"at most {most}")
     return int(text)
 
 

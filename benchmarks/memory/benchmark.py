@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.accounted import (
@@ -48,6 +49,8 @@ _REGION = 16
 
 _TIMEOUT = 300.0
 
+_MOST = 200  #: repetitions: beyond, the values in STREAM's arrays overflow
+
 _KILLED = 128 + 9
 
 _Labels = dict[str, Label]
@@ -78,7 +81,13 @@ class Memory(Benchmark):
         BenchmarkOption(
             "array", "size of each of STREAM's three arrays: several times the last cache's", "48M", read=_mebibytes
         ),
-        BenchmarkOption("repetitions", "repetitions of each operation and of each region", "10", quick="5", read=count),
+        BenchmarkOption(
+            "repetitions",
+            f"repetitions of each operation and of each region, at most {_MOST}",
+            "10",
+            quick="5",
+            read=partial(count, most=_MOST),
+        ),
     )
     requires: ClassVar[frozenset[str]] = frozenset({"exec", "runs_image"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.accounted import NOT_COUNTED, accounted, field, malformed, middle, positive, spans, staying
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
 
 _PROGRAM = "syscalls"  #: images/programs/syscalls.c
+
+_MOST = 1000  #: repetitions that the program takes
 
 #: Where the file lies that is opened, read and written: on the instance's root file system.
 _DIRECTORY = "/tmp"  # noqa: S108 -- the instance's
@@ -51,7 +54,13 @@ class Syscall(Benchmark):
         BenchmarkOption(
             "time", "how long each call is repeated, all repetitions together", "1s", quick="0.2", read=parse_duration
         ),
-        BenchmarkOption("repetitions", "repetitions of each call's loop", "10", quick="5", read=count),
+        BenchmarkOption(
+            "repetitions",
+            f"repetitions of each call's loop, at most {_MOST}",
+            "10",
+            quick="5",
+            read=partial(count, most=_MOST),
+        ),
     )
     requires: ClassVar[frozenset[str]] = frozenset({"exec", "runs_image"})
 

@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 		dprintf(STDERR_FILENO, "usage: linpack MILLISECONDS REPETITIONS\n");
 		return 2;
 	}
-	target = number(argv[1], 1000000) * 1000000;
+	target = number(argv[1], DAY_MS) * 1000000;
 	repetitions = number(argv[2], 1000);
 	target /= repetitions;
 	fill();

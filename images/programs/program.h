@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define LONGEST_LINE 65536
+#define DAY_MS 86400000 /* nothing is repeated for longer */
 
 __attribute__((noreturn)) static inline void die(const char *what)
 {

@@ -259,7 +259,7 @@ int main(int argc, char **argv)
 		dprintf(STDERR_FILENO, "usage: syscalls MILLISECONDS REPETITIONS DIRECTORY\n");
 		return 2;
 	}
-	milliseconds = number(argv[1], 1000000);
+	milliseconds = number(argv[1], DAY_MS);
 	repetitions = number(argv[2], 1000);
 	make_file(argv[3]);
 	introduce();

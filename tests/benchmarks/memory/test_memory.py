@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from isoscope.benchmarks import Run
+from isoscope.benchmarks import Benchmark, Run
 from isoscope.benchmarks.memory import caches
 from isoscope.benchmarks.memory.benchmark import Memory
 from isoscope.benchmarks.memory.metrics import OPERATIONS
+from isoscope.benchmarks.syscall.benchmark import Syscall
 from isoscope.core.errors import InputError, WorkloadFailed
 
 STREAM = """\
@@ -99,6 +100,14 @@ def test_the_size_of_the_arrays() -> None:
     for wrong in ("1000", "1.3M", "0", "much"):
         with pytest.raises(InputError):
             option.read(wrong)
+
+
+@pytest.mark.parametrize("benchmark_", [Memory, Syscall])
+def test_more_repetitions_than_the_programs_take_are_refused_beforehand(benchmark_: type[Benchmark]) -> None:
+    (option,) = (option for option in benchmark_.options if option.name == "repetitions")
+    assert option.read("200") == 200
+    with pytest.raises(InputError, match="1001 is too many"):
+        option.read("1001")
 
 
 def test_the_largest_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
