@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from isobench.baseline import Baseline, Figure, Kind, Known, Limit, judge, noise
+from isobench.baseline import BUSY, Baseline, Figure, Kind, Known, Limit, judge, noise
 from isobench.duel import Duel, Ledger
 from isobench.rounds import Rounds, typical
 
@@ -194,4 +194,7 @@ def test_a_job_that_tells_no_time_is_timed():
 
 def test_the_stored_baseline_can_be_read():
     path = Path(__file__).parents[1] / "bench" / "baseline.json"
-    assert Baseline.load(path).figures
+    assert path.exists()
+    for known in Baseline.load(path).figures.values():
+        assert known.noise >= noise(known.runs) - 0.001
+        assert known.busy <= BUSY
