@@ -169,7 +169,8 @@ def malformed(tool: str, text: str) -> WorkloadFailed:
     """The error for output that cannot be this tool's."""
     shown = text if len(text) <= 100 else f"{text[:99]}…"
     return WorkloadFailed(
-        f"{tool} printed what it does not print: {shown!r}", hint="is it the program that our image has?"
+        f"{tool} printed what it does not print: {shown!r}",
+        hint="an image that was built by another version has other programs: isoscope image build bench",
     )
 
 
