@@ -170,7 +170,7 @@ def malformed(tool: str, text: str) -> WorkloadFailed:
     shown = text if len(text) <= 100 else f"{text[:99]}…"
     return WorkloadFailed(
         f"{tool} printed what it does not print: {shown!r}",
-        hint="an image that was built by another version has other programs: isoscope image build bench",
+        hint="the image may be of another version: `isoscope image build bench` makes ours anew",
     )
 
 

@@ -111,7 +111,7 @@ def _surroundings(first: _Record) -> dict[str, Label]:
 
 def _values(call: str, began: int, ended: int, found: _Record, labels: dict[str, Label]) -> Iterator[Value]:
     calls, times = positive(found, "calls", _PROGRAM), spans(found, "ns", _PROGRAM)
-    labels = labels | {"call": call, "calls": calls, "repetitions": len(times)}
+    labels = labels | {"call": call, "repetitions": len(times)}
     yield Value(TIME, middle(times) / calls, labels)
     span, late = ended - began or None, "the line before the repetitions arrived with the line after them"
     yield Value(HOST_TIME, span and span / (calls * len(times)), labels, reason=late)
