@@ -75,7 +75,7 @@ class Disk(Benchmark):
         BenchmarkOption(
             "size", "of the test file; more than memory, where a cache is on its way", "1G", "64M", _read_size
         ),
-        BenchmarkOption("runtime", "seconds of each phase", "5", "0.5", _read_seconds),
+        BenchmarkOption("runtime", "seconds of each phase", "5", "0.3", _read_seconds),
         BenchmarkOption("ramp", "seconds before each phase that do not count", "1", "0.1", _read_seconds),
         BenchmarkOption(
             "phases",
