@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from isoscope.benchmarks import Run
+from isoscope.benchmarks.report import markdown
 from isoscope.benchmarks.results.trials import FIELDS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/run-format.md"
@@ -62,6 +63,7 @@ def test_the_page_lists_the_fields_of_a_series_and_of_a_failure(run: Run) -> Non
 
 
 def test_the_page_lists_the_files_of_a_folder(run: Run) -> None:
+    markdown.write(run.directory)
     names = set(re.findall(r"^\| `([^`/]+)", PAGE.read_text().split("\n## ")[0], re.MULTILINE))
     assert names == {path.name for path in run.directory.iterdir()}
 
