@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -133,11 +133,6 @@ def looks_of(names: Iterable[str]) -> dict[str, Look]:
         )
         for place, name in enumerate(names)
     }
-
-
-def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line for each name, so that no two differ by colour alone."""
-    return {name: look.line for name, look in looks_of(names).items()}
 
 
 def clean(text: str) -> str:

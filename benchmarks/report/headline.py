@@ -62,8 +62,8 @@ class Group:
 
 
 def columns(run: Run) -> tuple[Column, ...]:
-    """A column for each variant; two where it ran on two accelerators."""
-    found: dict[str, set[str]] = {variant: set() for variant in run.terms.variants}
+    """A column for each variant, the baseline's first; two where it ran on two accelerators."""
+    found: dict[str, set[str]] = {variant: set() for variant in (run.terms.baseline, *run.terms.variants)}
     for one in run.results.series:
         if one.role != "harness" and one.accelerator and one.variant in found:
             found[one.variant].add(one.accelerator)

@@ -87,6 +87,8 @@ def _cell(cell: Cell, own_baseline: bool) -> str:
         parts.append(text(f"{cell.ratio} {cell.interval}".strip()))
         if cell.judgement:
             parts.append(f"{cell.judgement.sign} {text(cell.judgement.word)}")
+    elif cell.unsure:
+        parts.append("no ratio")
     return "<br>".join(parts)
 
 

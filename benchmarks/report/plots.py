@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from isoscope.benchmarks.report.axes import Axis, scale
 from isoscope.benchmarks.report.figure import INK, Figure, Look, canvas, clean, figure, looks_of
+from isoscope.benchmarks.report.headline import columns
 from isoscope.benchmarks.results.quantity import number, quantity
 from isoscope.benchmarks.results.values import block_values, trial_values
 
@@ -67,11 +68,9 @@ def who(series: Series) -> str:
 
 
 def looks(run: Run) -> dict[str, Look]:
-    """Colour, marker, line of every variant (see `who`), the same in every plot of a run."""
-    place = {variant: place for place, variant in enumerate(run.terms.variants)}
+    """Colour, marker, line of every variant (see `who`), the same in every plot of a run, and in its first table."""
     shown = [one for one in run.results.series if one.values and one.role != "harness"]
-    several = {(place.get(one.variant, len(place)), who(one)) for one in shown}
-    return looks_of(name for _, name in sorted(several))
+    return looks_of(dict.fromkeys([*(column.name for column in columns(run)), *map(who, shown)]))
 
 
 def bars(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from isoscope.benchmarks.metric import Metric
-from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure, styles
-from isoscope.benchmarks.report.plots import bars, found
+from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure
+from isoscope.benchmarks.report.plots import bars, found, looks
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP
 from isoscope.core.units import format_duration
 
@@ -73,7 +73,7 @@ def _ecdf(run: Run, metric: Metric) -> Figure | None:
     found = [one for one in run.results.of("startup", metric.name, "headline") if one.values]
     if not found:
         return None
-    looks = styles([one.name for one in found])
+    own = looks(run)
     with canvas(_WIDTH, 3.6) as drawn:
         axes = drawn.subplots()
         for one in found:
@@ -86,7 +86,7 @@ def _ecdf(run: Run, metric: Metric) -> Figure | None:
                 markersize=5,
                 markevery=max(1, len(values) // 12),
                 label=f"{clean(one.name)}, p50 {format_duration(one.p50 or 0)}",
-                **looks[one.name],
+                **own[one.name].line,
             )
         _time_axis(axes)
         axes.set_ylim(0, 1.02)

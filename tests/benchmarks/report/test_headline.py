@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from isoscope.benchmarks import Run
+from isoscope.benchmarks.report import html, markdown, section
 from isoscope.benchmarks.report.headline import Cell, columns, headline
+from isoscope.benchmarks.report.plots import looks
 
 from .fake_run import Shape, make, metric, shapes
 
@@ -103,3 +105,12 @@ def test_a_slope_that_is_negative_by_chance_has_no_ratio(tmp_path: Path) -> None
     assert found.value.startswith("-")
     assert (found.ratio, found.interval, found.judgement) == ("", "", None)
     assert found.unsure == "a median is negative: a ratio to it, or of it, would say nothing"
+    assert "<br>no ratio |" in markdown.render(run)
+    assert '<span class="soft">no ratio</span>' in html.render(run, section.sections(run))
+
+
+def test_the_baseline_stands_first_and_looks_as_it_does_in_the_plots(tmp_path: Path) -> None:
+    run = Run.load(make(tmp_path / "run", blocks=2, variants=("container", "vm", "process"), shapes=shapes()[:1]))
+    names = [column.name for column in columns(run)]
+    assert names == ["process", "container", "vm (tcg)"]
+    assert list(looks(run)) == names
