@@ -28,7 +28,9 @@ int devices_open_port(const char *name);
 
 /* mounts.c */
 void mount_early(void);
-void switch_root(const char *disk);
+void mount_disk_root(const char *disk);
+void mount_host_root(const char *tag);
+void switch_root(void);
 void mount_late(void);
 void mount_shared(const char *tag, const char *target, bool read_only, bool file);
 void make_directories(const char *path);
