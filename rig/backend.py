@@ -16,6 +16,7 @@ from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 from isoscope.core.units import format_size
 from isoscope.images import guest as guests
+from isoscope.images.disk import disk_image
 from isoscope.rig.emulator import PROGRAM, emulator
 from isoscope.rig.instance import RigInstance
 from isoscope.rig.kind import RIG
@@ -59,6 +60,8 @@ class RigBackend(Backend):
                 f"{format_size(memory)} are too little for a host with machines of its own",
                 hint=f"give it at least {format_size(_LEAST_MEMORY)}",
             )
+        guests.guest(self.context.home)  # for the machines in there, which would take minutes to build it
+        disk_image(launch.rootfs, self.context.home)
         files = Files(self.context.home, launch.record)
         machine = Machine(
             name=launch.record.mark,

@@ -14,6 +14,7 @@ from isoscope.backends.vm.files import Files
 from isoscope.backends.vm.guest_instance import GuestInstance
 from isoscope.backends.vm.process import QemuProcess
 from isoscope.backends.vm.protocol import text
+from isoscope.core import patience
 from isoscope.core.errors import InstanceFailed
 from isoscope.core.instance import Stats
 from isoscope.core.launch import Launch
@@ -23,6 +24,9 @@ from isoscope.rig.machine import Machine
 
 #: Seconds within which it comes up; 3 s on a quiet host.
 _PATIENCE = 180.0
+
+#: By how much deadlines are stretched in there.
+_SLOWNESS = "20"
 
 #: The state directory in there.
 HOME = "/run/isoscope-home"
@@ -81,6 +85,7 @@ class RigInstance(GuestInstance):
             "HOME": "/root",
             "LANG": "C.UTF-8",
             "ISOSCOPE_HOME": HOME,
+            patience.VARIABLE: _SLOWNESS,
             "ISOSCOPE_RIG_HOME": str(self._home),
             "ISOSCOPE_RIG_MODULES": str(self._machine.guest.modules),
             "ISOSCOPE_RIG_DRIVERS": " ".join(MODULES),

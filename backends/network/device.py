@@ -21,6 +21,7 @@ from isoscope.backends.network.lease import Lease
 from isoscope.backends.network.names import Names
 from isoscope.backends.network.netlink import refused
 from isoscope.core.errors import HostError, Timeout
+from isoscope.core.patience import patience
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _SIOCGIFFLAGS, _IFF_UP = 0x8913, 0x1  # netdevice(7)
@@ -119,7 +120,7 @@ def _wait_until_up(changes: socket.socket, port: int, bridge: int) -> None:
     The kernel takes note of a carrier on a work queue of its own; until then a port drops what comes, and an instance
     that asks for its neighbour at once would be answered a second later, when it asks again.
     """
-    pending, deadline = {port, bridge}, monotonic() + _PATIENCE
+    pending, deadline = {port, bridge}, monotonic() + patience(_PATIENCE)
     asked = False
     while pending:
         if not asked:
@@ -129,7 +130,9 @@ def _wait_until_up(changes: socket.socket, port: int, bridge: int) -> None:
         try:
             datagram, asked = changes.recv(1 << 16), True
         except TimeoutError:
-            raise Timeout(f"a new port did not come up in {_PATIENCE} s", hint="is the host very busy?") from None
+            raise Timeout(
+                f"a new port did not come up in {patience(_PATIENCE):g} s", hint="is the host very busy?"
+            ) from None
         except OSError as error:
             if error.errno != errno.ENOBUFS:  # which says that changes were missed, netlink(7)
                 raise

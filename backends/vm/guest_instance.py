@@ -22,6 +22,7 @@ from isoscope.core.errors import InstanceFailed, IsoscopeError, Timeout
 from isoscope.core.instance import Execution, Exit, Instance, Status
 from isoscope.core.launch import Launch
 from isoscope.core.output import Stdio
+from isoscope.core.patience import patience as stretched
 
 #: Seconds within which a guest that runs starts another command, or reports that one that it killed has ended.
 _ANSWER = 30.0
@@ -44,7 +45,7 @@ class GuestInstance(Instance):
         super().__init__(launch)
         self._files = files
         self._proof = dict(proof)
-        self._patience = patience
+        self._patience = stretched(patience)
         self._console: Console | None = None
         self._serial: Endpoint | None = None
         self._control: Control | None = None
@@ -161,7 +162,7 @@ class GuestInstance(Instance):
         # Nothing may withstand SIGKILL, be it frozen or a guest that does not listen any more.
         if self.status is not Status.PAUSED:
             self._task.kill(signal_number)
-            if self._exited.wait(_ANSWER):
+            if self._exited.wait(stretched(_ANSWER)):
                 return
         self._switch_off()
         self.saw_exit(_KILLED)
@@ -170,7 +171,7 @@ class GuestInstance(Instance):
         assert self._control is not None
         task = self._control.open(lambda send: Task(self._command(command, stdio, terminal), send, output=relay(stdio)))
         task.run()
-        if not task.wait_started(_ANSWER):
+        if not task.wait_started(stretched(_ANSWER)):
             task.kill(signal.SIGKILL)
             raise self._late(f"the guest did not start {command[0]!r}")
         return task
