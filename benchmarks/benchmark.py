@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -85,6 +85,17 @@ class Benchmark(ABC):
     options: ClassVar[tuple[BenchmarkOption, ...]] = ()
     #: Fields of `Capabilities` that must hold; a variant without one is `unavailable` and nothing is tried.
     requires: ClassVar[frozenset[str]] = frozenset()
+
+    def headline_for(self, options: Mapping[str, Any]) -> tuple[Metric, ...]:
+        """The headline of a run with these options, each as its reader gave it, where not all find the same."""
+        return self.headline
+
+    def agree(self, lab: Lab, variants: Sequence[Variant], workload: Workload, options: Mapping[str, Any]) -> None:
+        """Refuse what must not be compared, by an InputError, before anything is measured.
+
+        Backends are there to be asked what they can; `options` are the benchmark's own, each as its reader gave it.
+        """
+        return
 
     @abstractmethod
     def measure(self, trial: Trial) -> Iterable[Value]:

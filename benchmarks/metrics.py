@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from isoscope.benchmarks.cpu.metrics import CPU
+from isoscope.benchmarks.density.metrics import DENSITY
+from isoscope.benchmarks.disk.metrics import DISK
+from isoscope.benchmarks.interference.metrics import INTERFERENCE
+from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
-from isoscope.benchmarks.startup.metrics import PHASES, STARTUP, phase
+from isoscope.benchmarks.network.metrics import NETWORK
+from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
+from isoscope.benchmarks.syscall.metrics import SYSCALL
 
 #: A trial ends with this one: a trial without it was cut short.
 END_OF_TRIAL = Metric(
@@ -14,7 +21,22 @@ END_OF_TRIAL = Metric(
     "on the backend null, which runs nothing, it is the cost of the harness itself.",
 )
 
-METRICS = {metric.name: metric for metric in (*STARTUP, *map(phase, PHASES), END_OF_TRIAL)}
+METRICS = {
+    metric.name: metric
+    for metric in (
+        *STARTUP,
+        MAKESPAN,
+        *map(phase, PHASES),
+        *DENSITY,
+        *CPU,
+        *MEMORY,
+        *SYSCALL,
+        *DISK,
+        *INTERFERENCE,
+        *NETWORK,
+        END_OF_TRIAL,
+    )
+}
 
 
 def metric(name: str) -> Metric:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark]], None]) -> None:
-    """Offer `startup`."""
+    """Offer the built-in benchmarks."""
 
     def startup() -> Benchmark:
         from isoscope.benchmarks.startup.benchmark import Startup
@@ -26,6 +26,55 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
         return Startup()
 
     register("startup", startup)
+
+    def density() -> Benchmark:
+        from isoscope.benchmarks.density.benchmark import Density
+
+        return Density()
+
+    register("density", density)
+
+    def cpu() -> Benchmark:
+        from isoscope.benchmarks.cpu.benchmark import Cpu
+
+        return Cpu()
+
+    register("cpu", cpu)
+
+    def memory() -> Benchmark:
+        from isoscope.benchmarks.memory.benchmark import Memory
+
+        return Memory()
+
+    register("memory", memory)
+
+    def syscall() -> Benchmark:
+        from isoscope.benchmarks.syscall.benchmark import Syscall
+
+        return Syscall()
+
+    register("syscall", syscall)
+
+    def interference() -> Benchmark:
+        from isoscope.benchmarks.interference.benchmark import Interference
+
+        return Interference()
+
+    register("interference", interference)
+
+    def disk() -> Benchmark:
+        from isoscope.benchmarks.disk.benchmark import Disk
+
+        return Disk()
+
+    register("disk", disk)
+
+    def network() -> Benchmark:
+        from isoscope.benchmarks.network.benchmark import Network
+
+        return Network()
+
+    register("network", network)
 
 
 @hookimpl
@@ -39,19 +88,25 @@ def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> No
 
 @hookimpl
 def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], None]) -> None:
-    """Offer `html`."""
+    """Offer `html` and `md`."""
 
     def html(directory: Path) -> Path:
         from isoscope.benchmarks.report.html import write
 
         return write(directory)
 
+    def markdown(directory: Path) -> Path:
+        from isoscope.benchmarks.report.markdown import write
+
+        return write(directory)
+
     register("html", html)
+    register("md", markdown)
 
 
 @hookimpl
 def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
-    """Offer `compare` and `report`."""
+    """Offer `compare`, `report` and `diff`."""
 
     def compare() -> click.Command:
         from isoscope.benchmarks.cli import compare
@@ -63,8 +118,21 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return report
 
+    def diff() -> click.Command:
+        from isoscope.benchmarks.diff.cli import diff
+
+        return diff
+
     register("compare", "Measure variants side by side.", compare)
     register("report", "Write the report of a run again.", report)
+
+    def selftest() -> click.Command:
+        from isoscope.benchmarks.selftest import selftest
+
+        return selftest
+
+    register("diff", "Compare two runs with each other.", diff)
+    register("selftest", "Compare variants with themselves: is a difference seen?", selftest)
 
 
 @hookimpl

@@ -11,4 +11,10 @@ WORKLOADS = {
     # stays until it is killed, and says first that it is there: what neither prints nor ends is never ready
     "sleep": Workload(image="base", command=("sh", "-c", "echo ready; exec sleep infinity")),
     "python": Workload(image="python", command=("python3", "-c", "print('hello')")),  # a runtime's own start
+    # stays, and is an end of what `network` measures; that one connects it, by the bridge where the backend has one
+    "network": Workload(image="net", command=("sh", "-c", "echo ready; exec sleep infinity")),
+    # stays, and is where the tools of `cpu`, `memory` and `syscall` are run
+    "bench": Workload(image="bench", command=("sh", "-c", "echo ready; exec sleep infinity")),
+    # stays, and is where the victim of `interference` does its work; its image has the neighbours' program, too
+    "victim": Workload(image="neighbours", command=("sh", "-c", "echo ready; exec sleep infinity")),
 }

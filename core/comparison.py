@@ -18,10 +18,12 @@ class Comparison:
     workload: Workload | None  #: None means each benchmark's own default
     variants: tuple[Variant, ...]
     benchmarks: tuple[str, ...]  #: names, or names with options: `disk:size=1G`; one text may hold several
-    blocks: int
+    blocks: int | None  #: None means as many as the other terms suggest
     seed: int
     quick: bool  #: options of benchmarks that are not given take their quick values
     directory: Path  #: the run's folder
+    precision: float | None = None  #: go on until intervals are so narrow: half of the width over the value
+    budget: float | None = None  #: seconds that the measuring may take
     resume: bool = False  #: go on with the run that stands in `directory`, on its own terms
     #: Called with each event of the run's progress, as plain data with a key `event`.
     progress: Callable[[dict[str, Any]], None] | None = None

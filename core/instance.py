@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -57,6 +58,14 @@ class Stats:
     memory: int | None = None  #: bytes charged to it now
     memory_peak: int | None = None  #: bytes, highest so far
     pids: int | None = None  #: tasks now
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How an instance on a network of its own is reached from this host."""
+
+    address: str  #: its IPv4 address, dotted
+    device: str  #: the host's device that all of its packets pass
 
 
 class Execution(ABC):
@@ -183,6 +192,27 @@ class Instance(ABC):
         self._require("read the statistics of", Status.RUNNING, Status.PAUSED)
         return self._stats()
 
+    def processes(self) -> tuple[int, ...]:
+        """The host's processes that the backend runs for this instance alone, by pid; none when it does not run.
+
+        Those of its workload where they are the host's, or a VMM with its helpers. What serves several instances is not
+        among them. A process may have ended, and its number be another's, by the time it is looked at. Raises
+        Unsupported when the backend cannot tell.
+        """
+        return self._processes() if self.status in (Status.RUNNING, Status.PAUSED) else ()
+
+    def backing(self, path: str) -> Path | None:
+        """The file of the host that holds a file of the instance, or the disk that it is on.
+
+        None where the backend keeps no such file, or cannot name it.
+        """
+        return None
+
+    def connection(self) -> Connection | None:
+        """How it is reached from this host and by other instances; None when it has no network, or the host's."""
+        lease = self.record.resources.get("network")
+        return Connection(lease["address"], lease["interface"]) if lease else None
+
     def proof(self) -> dict[str, str]:
         """What the instance showed itself to be, gathered from inside or from the kernel as it started.
 
@@ -237,6 +267,9 @@ class Instance(ABC):
 
     def _stats(self) -> Stats:
         raise Unsupported(f"backend {self.launch.variant.backend!r} has no statistics")
+
+    def _processes(self) -> tuple[int, ...]:
+        raise Unsupported(f"backend {self.launch.variant.backend!r} does not tell what it runs on this host")
 
     def _trouble(self) -> str:
         """A hint for a time-out: where to look. Backends with a console give its tail."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 class Lab:
     """Backends, images, instances and comparisons of one state directory.
 
+    Several threads may make and start instances with it, each its own.
+
     Use it as a context manager, or call `close()`: it keeps helpers and connections of the backends it has used.
     Instances that are still there are then left to `gc`.
     """
@@ -43,6 +46,7 @@ class Lab:
         self._context = Context(home=self.home, host=self.host, libvirt_uri=libvirt_uri)
         self._backends: dict[str, Backend] = {}
         self._pump: Pump | None = None
+        self._lock = threading.Lock()  #: what is kept between instances is made once, whichever threads ask
 
     # What there is
 
@@ -62,9 +66,10 @@ class Lab:
 
     def backend(self, name: str) -> Backend:
         """The backend of that name. Raises NotFound; whether it is ready here is not asked."""
-        if name not in self._backends:
-            self._backends[name] = choose(self._factories, name, "backend")(self._context)
-        return self._backends[name]
+        with self._lock:
+            if name not in self._backends:
+                self._backends[name] = choose(self._factories, name, "backend")(self._context)
+            return self._backends[name]
 
     @cached_property
     def images(self) -> ImageStore:
@@ -112,8 +117,9 @@ class Lab:
         if not workload.command:
             raise InputError(f"image {workload.image!r} names no command", hint="give one after --")
         record = self.registry.create(name=name, variant=str(variant), workload=workload.as_dict(), image=rootfs.digest)
-        if self._pump is None:
-            self._pump = Pump()
+        with self._lock:
+            if self._pump is None:
+                self._pump = Pump()
         return Launch(
             record=record,
             workload=workload,
@@ -163,9 +169,11 @@ class Lab:
         *,
         backends: Sequence[str] = (),
         benchmarks: Sequence[str] = ("startup",),
-        blocks: int = 10,
+        blocks: int | None = None,
         seed: int | None = None,
         quick: bool = False,
+        precision: float | None = None,
+        budget: float | None = None,
         directory: Path | str | None = None,
         resume: bool = False,
         progress: Any = None,
@@ -173,8 +181,9 @@ class Lab:
         """Measure variants side by side and return the run (`isoscope.benchmarks.Run`).
 
         No backends means every one that is ready here, but for those that are no peers, as `null`. No workload means
-        each benchmark's own.
-        A benchmark may carry options, `disk:size=1G`; `quick` shortens those that have none.
+        each benchmark's own. A benchmark may carry options, `disk:size=1G`; `quick` shortens those that have none.
+        There are 10 blocks, 3 if `quick`; with a `precision` (0.05 for 5 %) as many as it takes, at most 100 or
+        `blocks`. A `budget` in seconds ends the measuring early.
         The run's folder defaults to `runs/` and the time. Raises InputError for anything unknown, before anything is
         measured.
         """
@@ -192,6 +201,8 @@ class Lab:
             blocks=blocks,
             seed=secrets.randbits(32) if seed is None else seed,
             quick=quick,
+            precision=precision,
+            budget=budget,
             directory=Path(directory or Path("runs") / stamp),
             resume=resume,
             progress=progress,

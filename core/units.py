@@ -8,6 +8,7 @@ from decimal import Decimal
 from isoscope.core.errors import InputError
 
 _SUFFIX = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SPAN = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m(?:in)?)?(?:(\d{1,9}(?:\.\d{1,9})?)s?)?", re.IGNORECASE | re.ASCII)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE | re.ASCII)
 
 
@@ -23,6 +24,16 @@ def parse_size(text: str) -> int:
     if not 0 < size < 1 << 63:
         raise InputError(f"size {text!r} is out of range", hint="give at least one byte and less than 8 EiB")
     return size
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a span such as `90s`, `10m`, `1h30m` or `600`. Raises InputError for anything else, and for none."""
+    match = _SPAN.fullmatch(text.strip())
+    hours, minutes, seconds = match.groups(default="0") if match else ("0", "0", "0")
+    span = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if not 0 < span < float("inf"):
+        raise InputError(f"{text!r} is not a span of time", hint="write 90s, 10m or 1h30m")
+    return span
 
 
 def format_size(size: float) -> str:

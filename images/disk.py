@@ -21,8 +21,9 @@ from isoscope.images.reference import is_digest
 
 _BLOCK = 4096
 _MIB = 1 << 20
-#: Room for what an instance writes. The file is sparse: what is not written takes no space on the host.
-_FREE_BYTES = 1 << 30
+#: Room for what an instance writes, such as the test file of a disk benchmark that is larger than memory. The file is
+#: sparse: what is not written takes no space on the host, and the room itself some 2 MiB.
+_FREE_BYTES = 32 << 30
 _FREE_INODES = 1 << 16
 #: Only what a throw-away root needs, whatever mke2fs.conf(5) of the host says. No journal: a disk is never used again
 #: after a crash, since each instance writes to a layer of its own. No checksums and no lazily initialised tables: the
@@ -33,7 +34,7 @@ _FEATURES = "none,dir_index,dir_nlink,ext_attr,extent,extra_isize,filetype,flex_
 def disk_image(rootfs: Rootfs, home: Path) -> Path:
     """The disk of a root file system, made when there is none for its digest: a raw, sparse, read-only file.
 
-    It has room for 20 % more than the content, and 1 GiB. Raises HostError when mke2fs is missing, the layers cannot
+    It has room for 20 % more than the content, and 32 GiB. Raises HostError when mke2fs is missing, the layers cannot
     be stacked, or the disk is full.
     """
     disk = disk_path(rootfs.digest, home)

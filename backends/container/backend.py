@@ -13,6 +13,7 @@ from isoscope.backends.container.idmaps import IdMaps
 from isoscope.backends.container.instance import ContainerInstance
 from isoscope.backends.container.plan import Connect, Terms
 from isoscope.backends.container.probe import lacks, marked_processes
+from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher
 from isoscope.backends.network import BridgeNetwork
@@ -22,6 +23,7 @@ from isoscope.core.errors import BackendUnavailable, HostError, InputError
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
+from isoscope.core.variant import Option
 from isoscope.core.workload import Network
 
 #: The modules whose steps the launcher must know.
@@ -33,6 +35,7 @@ class ContainerBackend(Backend):
 
     name: ClassVar[str] = "container"
     summary: ClassVar[str] = "namespaces, cgroups and overlayfs, sharing the host's kernel"
+    options: ClassVar[tuple[Option, ...]] = (volume.OPTION,)
     capabilities: ClassVar[Capabilities] = Capabilities(
         networks=frozenset({Network.NONE, Network.HOST, Network.BRIDGE}),
         limits=frozenset({"cpus", "memory", "pids"}),
@@ -114,6 +117,7 @@ class ContainerBackend(Backend):
         for mount in launch.workload.mounts:
             if len(mount.target.parts) == 1:
                 raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
+        volume.check(launch)
         if self._maps is not None and launch.workload.network is Network.BRIDGE:
             raise HostError("the network bridge needs root", hint="use --network none or host, or run as root")
 
@@ -125,7 +129,7 @@ class ContainerBackend(Backend):
             os.close(pidfd)
         cgroup.end()
         self._network.release(record)
-        storage.remove(record.directory, self._maps, self._launcher)
+        storage.remove(record, self._maps, self._launcher)
 
     def sweep(self, live: list[Record]) -> list[str]:
         return self._tree.sweep(live) + self._network.sweep(live)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from isoscope.backends.container import plan, storage
 from isoscope.backends.container.plan import PHASES, Terms
+from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.client import Launcher, Phases, Started
 from isoscope.backends.launcher.instance import LaunchedInstance
 from isoscope.backends.launcher.plan import Command
@@ -39,9 +41,15 @@ class ContainerInstance(LaunchedInstance):
     def _exec_plan(self, command: Command) -> tuple[Clone, Phases]:
         return plan.execution(self.launch, self._terms, command)
 
+    def backing(self, path: str) -> Path:
+        return volume.backing(self.launch, storage.upper(self.record.directory), path)
+
+    def proof(self) -> dict[str, str]:
+        return {**super().proof(), **volume.proof(self.launch)} if self._proof else {}
+
     def _delete(self) -> None:
         self._end_first_process()
         self._cgroup.remove()
         if self._release_network is not None:
             self._release_network()
-        storage.remove(self.record.directory, self._terms.maps, self._launcher)
+        storage.remove(self.record, self._terms.maps, self._launcher)

@@ -21,7 +21,7 @@ from isoscope.backends.container.namespaces import (
 from isoscope.backends.container.network import ConnectToBridge, MakeNetworkNamespace
 from isoscope.backends.container.procfs import MaskPaths, ReadOnlyPaths, maskable
 from isoscope.backends.container.seccomp import Seccomp
-from isoscope.backends.launcher import linux
+from isoscope.backends.launcher import linux, volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Phases
@@ -177,6 +177,8 @@ def _trees(launch: Launch) -> tuple[list[Step], list[Step]]:
     if network is Network.HOST:
         read_only = linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_RDONLY
         wanted += [(path, path, read_only) for path in ("/etc/resolv.conf", "/etc/hosts") if os.path.exists(path)]
+    if volume.wanted(launch):
+        wanted.append((str(volume.directory(launch.record)), volume.TARGET, linux.MOUNT_ATTR_NODEV))
     # Outer ones first, or they would cover the inner ones.
     for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts)):
         attributes = linux.MOUNT_ATTR_NODEV | (linux.MOUNT_ATTR_RDONLY if mount.read_only else 0)

@@ -1,4 +1,4 @@
-"""The container's own layer on disk: made before the start, removed after the end."""
+"""What a container writes to, on disk: made before the start, removed after the end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 from isoscope.backends.container.idmaps import IdMaps
+from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.client import Launcher, Request
 from isoscope.backends.launcher.files import RemoveTrees, discard
 from isoscope.backends.launcher.process import Clone, Finish
 from isoscope.core.errors import HostError
 from isoscope.core.launch import Launch
+from isoscope.core.registry import Record
 
 
 def upper(directory: Path) -> Path:
@@ -24,7 +26,7 @@ def work(directory: Path) -> Path:
 
 
 def make(launch: Launch, maps: IdMaps | None) -> None:
-    """Make both. Raises HostError."""
+    """Make both, and the volume where one is wanted. Raises HostError."""
     directory = launch.record.directory
     try:
         work(directory).mkdir()
@@ -34,13 +36,14 @@ def make(launch: Launch, maps: IdMaps | None) -> None:
         upper(directory).chmod(top.st_mode & 0o7777)
         if maps is None:
             os.chown(upper(directory), top.st_uid, top.st_gid)
+        volume.make(launch)
     except OSError as error:
         raise HostError(f"cannot prepare {directory}: {error.strerror}", hint="free some space") from error
 
 
-def remove(directory: Path, maps: IdMaps | None, launcher: Launcher) -> None:
-    """Remove both with all that is in them. Idempotent. Raises HostError."""
-    paths = (work(directory) / "work", work(directory), upper(directory))
+def remove(record: Record, maps: IdMaps | None, launcher: Launcher) -> None:
+    """Remove all of it with what is in it. Idempotent. Raises HostError."""
+    paths = (work(record.directory) / "work", work(record.directory), upper(record.directory), volume.directory(record))
     if maps is not None and maps.many and any(os.path.lexists(path) for path in paths):
         # Files of the container's other users are not ours to remove, but root's of the same user namespace.
         steps = [maps.step(), RemoveTrees(tuple(str(path) for path in paths)), Finish()]
@@ -53,5 +56,6 @@ def remove(directory: Path, maps: IdMaps | None, launcher: Launcher) -> None:
             discard(str(path))
     except OSError as error:
         raise HostError(
-            f"cannot remove {directory}: {error.strerror}", hint="remove it by hand, after chattr -i where that helps"
+            f"cannot remove {record.directory}: {error.strerror}",
+            hint="remove it by hand, after chattr -i where that helps",
         ) from error

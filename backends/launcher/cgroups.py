@@ -13,7 +13,7 @@ import errno
 import os
 import select
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,6 +145,16 @@ class Tree:
             used = {UNIFIED, "memory"} | _needed(resources)
         else:
             used = {"freezer", "cpuacct", "memory", "pids"} | _needed(resources)
+        return self._place(mark, used, resources)
+
+    def counter(self, mark: str) -> Cgroup:
+        """A cgroup without limits that counts memory, in one hierarchy; without a directory where none can be made.
+
+        To move a process into it takes milliseconds for each hierarchy, so one has to do.
+        """
+        return self._place(mark, {"memory"} if "memory" in self.folders else {UNIFIED}, Resources())
+
+    def _place(self, mark: str, used: Collection[str], resources: Resources) -> Cgroup:
         directories = {name: str(folder / mark) for name, folder in self.folders.items() if name in used}
         return Cgroup(directories, self.unified_controllers, resources)
 
@@ -232,6 +242,10 @@ class Cgroup:
         for path in self.legacy:
             return len(read(f"{path}/tasks").split())
         return None
+
+    def processes(self) -> tuple[int, ...]:
+        """The processes inside, as the caller's PID namespace numbers them; none when it is gone."""
+        return tuple(_pids(next(iter(self.directories.values())))) if self.directories else ()
 
     def oom_killed(self) -> bool:
         """Whether the kernel has killed anything inside for want of memory."""

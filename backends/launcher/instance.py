@@ -17,7 +17,7 @@ from isoscope.backends.launcher.process import Clone
 from isoscope.backends.launcher.step import Scene
 from isoscope.backends.launcher.task import LaunchedExecution, OnOutput, Task
 from isoscope.backends.launcher.terminal import TerminalInput
-from isoscope.core.errors import HostError
+from isoscope.core.errors import HostError, Unsupported
 from isoscope.core.instance import Execution, Exit, Instance, Stats
 from isoscope.core.launch import Launch
 from isoscope.core.output import Stdio
@@ -104,9 +104,13 @@ class LaunchedInstance(Instance):
         return None
 
     def _ended(self, how: Exit, at_ns: int) -> None:
+        self.saw_exit(self._with_cause(how), at_ns)
+
+    def _with_cause(self, how: Exit) -> Exit:
+        """An end with what only the cgroup knows of it."""
         if how.exit_status == 128 + signal.SIGKILL and self._cgroup.oom_killed():
-            how = Exit(code=how.code, signal=how.signal, oom_killed=True)
-        self.saw_exit(how, at_ns)
+            return Exit(code=how.code, signal=how.signal, oom_killed=True)
+        return how
 
     # A second command
 
@@ -114,7 +118,13 @@ class LaunchedInstance(Instance):
         execution = LaunchedExecution()
         with self._cgroup_descriptor() as cgroup, _Direct(stdio, terminal) as streams:
             started = self._launch_exec(Command(command, stdio, terminal), {**cgroup, **streams.theirs})
-        execution.task = self._follow(started, {}, partial(_relay, stdio.stdout), execution.ended, stdio)
+        execution.task = self._follow(
+            started,
+            {},
+            partial(_relay, stdio.stdout),
+            lambda how, at_ns: execution.ended(self._with_cause(how), at_ns),
+            stdio,
+        )
         execution.task.follow()
         return execution
 
@@ -148,6 +158,11 @@ class LaunchedInstance(Instance):
 
     def _stats(self) -> Stats:
         return self._cgroup.stats()
+
+    def _processes(self) -> tuple[int, ...]:
+        if not self._cgroup.directories:
+            raise Unsupported("without a cgroup nobody can tell which processes are the instance's", hint="run as root")
+        return self._cgroup.processes()
 
     def proof(self) -> dict[str, str]:
         return dict(self._proof)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher, Request
 from isoscope.backends.launcher.files import discard
@@ -21,6 +22,7 @@ from isoscope.core.errors import HostError, InputError, InstanceFailed
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
+from isoscope.core.variant import Option
 from isoscope.core.workload import Network, Resources
 
 
@@ -34,6 +36,7 @@ class ProcessBackend(Backend):
 
     name: ClassVar[str] = "process"
     summary: ClassVar[str] = "a plain process, no isolation: the baseline"
+    options: ClassVar[tuple[Option, ...]] = (volume.OPTION,)
     capabilities: ClassVar[Capabilities] = Capabilities(
         networks=frozenset({Network.NONE, Network.HOST}),
         mounts=True,
@@ -66,13 +69,14 @@ class ProcessBackend(Backend):
         for mount in launch.workload.mounts:
             if len(mount.target.parts) == 1:
                 raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
+        volume.check(launch)
         record, cgroup = launch.record, self._cgroup(launch)
         root = rootfs.place(self.context.home, record)
         self._launcher.spawn()
         self._tree.prepare(cgroup)
         record.claim(cgroups=cgroup.directories, root=str(root))
         try:
-            self._prepare(record, root, cgroup)
+            self._prepare(launch, root, cgroup)
             self._mount(launch, root)
             return ProcessInstance(launch, self._launcher, cgroup, str(root), self.reclaim)
         except BaseException:
@@ -82,10 +86,12 @@ class ProcessBackend(Backend):
     def _cgroup(self, launch: Launch) -> Cgroup:
         return self._tree.cgroup(launch.record.mark, Resources())
 
-    def _prepare(self, record: Record, root: Path, cgroup: Cgroup) -> None:
+    def _prepare(self, launch: Launch, root: Path, cgroup: Cgroup) -> None:
+        record = launch.record
         try:
             for directory in (root, rootfs.upper(record), rootfs.work(record)):
                 directory.mkdir(parents=True)
+            volume.make(launch)
             for step in cgroup.steps():
                 step.execute(Scene({}))
         except OSError as error:
@@ -110,8 +116,13 @@ class ProcessBackend(Backend):
                 hint="see findmnt, and unmount it by hand",
             ) from error
         try:
-            for name in ("work/work", "work", "upper"):
-                discard(str(record.directory / name))
+            for path in (
+                rootfs.work(record) / "work",
+                rootfs.work(record),
+                rootfs.upper(record),
+                volume.directory(record),
+            ):
+                discard(str(path))
         except OSError as error:
             raise HostError(
                 f"cannot remove {record.directory}: {error.strerror}",

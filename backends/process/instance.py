@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Launcher, Phases
@@ -21,6 +23,7 @@ from isoscope.backends.launcher.process import (
     WorkingDirectory,
 )
 from isoscope.backends.launcher.step import Step
+from isoscope.backends.process import rootfs
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 
@@ -74,8 +77,11 @@ class ProcessInstance(LaunchedInstance):
     def _exec_plan(self, command: Command) -> tuple[Clone, Phases]:
         return clone(self._cgroup), execution(self.launch, self._cgroup, self._root, command)
 
+    def backing(self, path: str) -> Path:
+        return volume.backing(self.launch, rootfs.upper(self.record), path)
+
     def proof(self) -> dict[str, str]:
-        return {**super().proof(), "network": "host"} if self._proof else {}
+        return {**super().proof(), "network": "host", **volume.proof(self.launch)} if self._proof else {}
 
     def _delete(self) -> None:
         self._end_first_process()

@@ -10,7 +10,7 @@ import errno
 import os
 from pathlib import Path
 
-from isoscope.backends.launcher import linux, syscalls
+from isoscope.backends.launcher import linux, syscalls, volume
 from isoscope.backends.launcher.mounts import AttachTree, OpenTree, Overlay
 from isoscope.backends.launcher.process import ChangeRoot, Finish
 from isoscope.backends.launcher.step import Step
@@ -48,6 +48,8 @@ def steps(launch: Launch, root: Path) -> list[Step]:
         target=str(root),
     )
     wanted = [(path, path, 0) for path in _HOSTS if os.path.exists(path)]
+    if volume.wanted(launch):
+        wanted.append((str(volume.directory(launch.record)), volume.TARGET, 0))
     wanted += (
         (str(mount.source), str(mount.target), linux.MOUNT_ATTR_RDONLY if mount.read_only else 0)
         for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay, roots, shares, unfinished
+from isoscope.backends.vm import overlay, roots, shares, tsc, unfinished, vhost
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
 from isoscope.backends.vm.guest_terms import vcpus
@@ -17,6 +19,8 @@ from isoscope.backends.vm.hypervisor import EMULATOR, Hypervisor, connect, disco
 from isoscope.backends.vm.instance import Site, VmInstance
 from isoscope.backends.vm.plan import steps
 from isoscope.backends.vm.process import find
+from isoscope.backends.vm.storage import OPTIONS as STORAGE
+from isoscope.backends.vm.storage import Storage
 from isoscope.core.backend import Backend, Context, Lack, Step
 from isoscope.core.capabilities import Capabilities
 from isoscope.core.errors import BackendUnavailable, InputError, IsoscopeError
@@ -51,6 +55,8 @@ class VmBackend(Backend):
             ("auto", "kvm", "tcg"),
             "auto",
         ),
+        *STORAGE,
+        vhost.OPTION,
     )
     capabilities = Capabilities(
         networks=frozenset({Network.NONE, Network.BRIDGE}),
@@ -69,6 +75,10 @@ class VmBackend(Backend):
         self._lock = threading.Lock()
         self._connection: Hypervisor | None = None
         self._machine_types: dict[str, str] = {}
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.discover()
 
     def lacks(self) -> list[Lack]:
         lacks = [
@@ -92,12 +102,17 @@ class VmBackend(Backend):
         guest = guests.find(self.context.home) or _UNBUILT
         files = Files(self.context.home, launch.record)
         machine = self._machine(launch, files, None, accelerator=accelerator, machine_type="q35", guest=guest)
-        return steps(launch, machine, self.context.libvirt_uri or "qemu:///embed")
+        cgroup = Cgroup({}) if self.context.libvirt_uri else self._tree.counter(launch.record.mark)
+        return steps(launch, machine, cgroup, self.context.libvirt_uri or "qemu:///embed")
 
     def create(self, launch: Launch) -> Instance:
         accelerator = self._accelerator(launch)
         self._memory(launch)
         shares.check(launch.workload.mounts)
+        in_kernel = vhost.chosen(launch.options["vhost"])
+        tsc.khz()  # now, so that the first start is not kept waiting
+        storage = Storage.of(launch.options)
+        storage.check(self.context.home)
         hypervisor = self._hypervisor()
         machine_type = self._machine_type(hypervisor, accelerator)
         if hypervisor.root is None:
@@ -114,10 +129,13 @@ class VmBackend(Backend):
             "cpu": "host" if accelerator == "kvm" else "max",
             "guest": guest.package,
             "connection": "embedded" if hypervisor.root else hypervisor.uri,
+            **storage.proof(),
+            **({"vhost": "on" if in_kernel else "off"} if launch.workload.network is Network.BRIDGE else {}),
             **hypervisor.versions(),
         }
-        template = overlay.template(base, self.context.home)
-        return VmInstance(launch, Site(self.context.home, hypervisor, self._network, template, proof, machine))
+        template = base if storage.format == "raw" else overlay.template(base, self.context.home)
+        cgroup = self._cgroup(launch, hypervisor)
+        return VmInstance(launch, Site(self.context.home, hypervisor, self._network, template, cgroup, proof, machine))
 
     def reclaim(self, record: Record) -> None:
         vm = record.resources.get("vm", {})
@@ -128,12 +146,14 @@ class VmBackend(Backend):
                 process.close()
         elif vm:
             self._hypervisor().destroy(record.mark)
+        Cgroup.recorded(record.resources.get("cgroups"), record.mark).end()
         self._network.release(record)
         Files(self.context.home, record).remove()
 
     def sweep(self, live: list[Record]) -> list[str]:
         home = self.context.home
         return [
+            *self._tree.sweep(live),
             *self._network.sweep(live),
             *roots.sweep(),
             *guests.sweep(home),
@@ -147,8 +167,16 @@ class VmBackend(Backend):
                 disconnect(self._connection)
                 self._connection = None
         self._network.close()
+        self._tree.clean()
 
     # What instances are made of
+
+    def _cgroup(self, launch: Launch, hypervisor: Hypervisor) -> Cgroup:
+        if hypervisor.root is None:
+            return Cgroup({})  # a daemon has its own
+        cgroup = self._tree.counter(launch.record.mark)
+        self._tree.prepare(cgroup)
+        return cgroup
 
     def _programs(self) -> list[tuple[str, str]]:
         return [(program, package) for program, package in _PROGRAMS.items() if shutil.which(program) is None]
@@ -200,6 +228,9 @@ class VmBackend(Backend):
             console=files.console,
             control=files.control,
             lease=lease,
+            tsc_khz=tsc.khz() if accelerator == "tcg" else None,
+            vhost=vhost.chosen(launch.options["vhost"]),
+            storage=Storage.of(launch.options),
             shares=shares.plan(launch.workload.mounts, files.shares),
         )
 

@@ -6,13 +6,14 @@ Nothing that a user, an image or a workload says gets into it: they are told to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isoscope.backends.network import Lease
 from isoscope.backends.vm.protocol import PORT
 from isoscope.backends.vm.shares import Share
+from isoscope.backends.vm.storage import Storage
 from isoscope.core.errors import InputError
 
 #: Some 20 ms to the kernel instead of SeaBIOS's 150: it does nothing but start the kernel by PVH.
@@ -34,11 +35,14 @@ class Machine:
     kernel: Path
     initrd: Path
     pvh: bool  #: the kernel is for the PVH entry point
-    disk: Path  #: the private overlay, qcow2
-    base: Path  #: what the overlay stands on, raw
+    disk: Path  #: the VM's private disk
+    base: Path  #: the image's disk, raw: what a qcow2 overlay stands on
     console: Path  #: a socket on which somebody listens already
     control: Path  #: likewise
     lease: Lease | None
+    tsc_khz: int | None = None  #: rate of the time-stamp counter that the guest sees, where it is known
+    vhost: bool = False  #: the host's kernel moves the network card's packets, not QEMU
+    storage: Storage = field(default_factory=Storage)
     shares: tuple[Share, ...] = ()
 
     @property
@@ -64,6 +68,8 @@ def command_line(machine: Machine) -> str:
     ]
     if machine.accelerator == "tcg":
         words += ["no_timer_check", "tsc=reliable"]
+        if machine.tsc_khz is not None:
+            words.append(f"tsc_early_khz={machine.tsc_khz}")  # what it measures itself may be far off: see tsc.py
         if machine.vcpus == 1:
             # Calibrating the local APIC's timer takes 100 ms; KVM tells its rate, TCG does not. One CPU has the HPET.
             words.append("nolapic_timer")
@@ -92,6 +98,7 @@ def _domain(machine: Machine) -> Any:
         e.name(machine.name),
         e.memory({"unit": "b"}, str(machine.memory)),
         e.vcpu(str(machine.vcpus)),
+        *([e.iothreads("1")] if machine.storage.iothread else []),
         *([_shared_memory(e)] if machine.shares else []),
         e.os(*_boot(e, machine)),
         e.features(e.acpi(), e.apic()),
@@ -117,22 +124,9 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     # Straight on the root complex: a root port for each would have to be found and set up, too.
     yield e.controller({"type": "usb", "model": "none"})
     yield e.controller({"type": "virtio-serial", "index": "0"}, _address(e, 2))
-    yield e.disk(
-        {"type": "file", "device": "disk"},
-        e.driver({"name": "qemu", "type": "qcow2", "discard": "unmap"}),
-        e.source({"file": str(machine.disk)}),
-        e.backingStore(
-            {"type": "file"},
-            e.format({"type": "raw"}),
-            # It is shared by many and read-only: nobody may take it over.
-            e.source({"file": str(machine.base)}, e.seclabel({"model": "dac", "relabel": "no"})),
-            e.backingStore(),
-        ),
-        e.target({"dev": "vda", "bus": "virtio"}),
-        _address(e, 3),
-    )
+    yield _disk(e, machine)
     if machine.lease is not None:
-        yield _interface(e, machine.lease)
+        yield _interface(e, machine.lease, vhost=machine.vhost)
     for number, share in enumerate(machine.shares):
         yield e.filesystem(
             {"type": "mount", "accessmode": "passthrough"},
@@ -155,18 +149,41 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     yield e.memballoon({"model": "none"})
 
 
+def _disk(e: Any, machine: Machine) -> Any:
+    return e.disk(
+        {"type": "file", "device": "disk"},
+        e.driver(machine.storage.driver()),
+        e.source({"file": str(machine.disk)}),
+        *([_base(e, machine)] if machine.storage.format == "qcow2" else []),
+        e.target({"dev": "vda", "bus": "virtio"}),
+        _address(e, 3),
+    )
+
+
+def _base(e: Any, machine: Machine) -> Any:
+    return e.backingStore(
+        {"type": "file"},
+        e.format({"type": "raw"}),
+        # It is shared by many and read-only: nobody may take it over.
+        e.source({"file": str(machine.base)}, e.seclabel({"model": "dac", "relabel": "no"})),
+        e.backingStore(),
+    )
+
+
 def _shared_memory(e: Any) -> Any:
     """The daemon that serves virtiofs reads and writes the guest's memory itself."""
     return e.memoryBacking(e.source({"type": "memfd"}), e.access({"mode": "shared"}))
 
 
-def _interface(e: Any, lease: Lease) -> Any:
+def _interface(e: Any, lease: Lease, *, vhost: bool) -> Any:
     return e.interface(
         {"type": "bridge"},
         e.mac({"address": lease.mac}),
         e.source({"bridge": lease.bridge}),
         e.target({"dev": lease.interface}),
         e.model({"type": "virtio"}),
+        # Never left to libvirt, which takes vhost where it can and does not say so.
+        e.driver({"name": "vhost" if vhost else "qemu"}),
         e.mtu({"size": str(lease.mtu)}),
         e.rom({"enabled": "no"}),  # nobody boots from the network here
         _address(e, 4),

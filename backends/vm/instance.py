@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.vm import overlay, roots
+from isoscope.backends.vm import counting, overlay, roots
 from isoscope.backends.vm.domain import Machine, domain_xml
 from isoscope.backends.vm.faults import libvirt_errors
 from isoscope.backends.vm.files import Files
 from isoscope.backends.vm.guest_instance import GuestInstance
 from isoscope.backends.vm.guest_terms import guest_terms
 from isoscope.backends.vm.hypervisor import Hypervisor
-from isoscope.backends.vm.process import QemuProcess, find
+from isoscope.backends.vm.process import QemuProcess, cpu_time, find
 from isoscope.backends.vm.shares import bind
-from isoscope.core.errors import InstanceFailed
+from isoscope.core.errors import InstanceFailed, Unsupported
 from isoscope.core.instance import Stats, Status
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network
@@ -35,7 +36,8 @@ class Site:
     home: Path
     hypervisor: Hypervisor
     network: BridgeNetwork
-    template: Path  #: an empty overlay on the image's disk
+    template: Path  #: what the private disk is a copy of: an empty overlay on the image's disk, or that itself
+    cgroup: Cgroup  #: that counts it; without directories where none can be made, or a daemon has its own
     proof: dict[str, str]  #: what is known of the machine before it runs
     machine: Callable[[Launch, Files, Lease | None], Machine]
 
@@ -48,6 +50,7 @@ class VmInstance(GuestInstance):
         super().__init__(launch, files, site.proof, patience=_PATIENCE[site.proof["accelerator"]])
         self._site = site
         self._hypervisor = site.hypervisor
+        self._cgroup = site.cgroup
         self._domain: Any = None
         self._claimed = False
 
@@ -56,8 +59,10 @@ class VmInstance(GuestInstance):
     def _start(self) -> None:
         deadline = monotonic() + self._patience
         pid_file = roots.pid_file(self._hypervisor.root, self.record.mark) if self._hypervisor.root else None
-        self.record.claim(vm={"uri": self._hypervisor.uri, "pid_file": pid_file and str(pid_file)})
+        vm = {"uri": self._hypervisor.uri, "pid_file": pid_file and str(pid_file)}
+        self.record.claim(vm=vm, cgroups=self._cgroup.directories)
         self._claimed = True
+        counting.make(self._cgroup)
         self._files.make()
         lease = self._site.network.lease(self.record) if self.workload.network is Network.BRIDGE else None
         overlay.copy(self._site.template, self._files.disk)
@@ -65,7 +70,7 @@ class VmInstance(GuestInstance):
         machine = self._site.machine(self.launch, self._files, lease)
         for share in machine.shares:
             bind(share)
-        self._domain = self._hypervisor.start(domain_xml(machine))
+        self._run_qemu(domain_xml(machine))
         try:
             # Before it is told what to run, while it boots: afterwards, it might have ended.
             self._process = self._find_process()
@@ -78,6 +83,15 @@ class VmInstance(GuestInstance):
             if self._crash is not None:  # and so some question was not answered
                 raise self._crash from error
             raise
+
+    def _run_qemu(self, xml: str) -> None:
+        root = self._hypervisor.root
+        if root is None:
+            self._domain = self._hypervisor.start(xml)
+            return
+        mark = self.record.mark
+        with counting.entering(self._cgroup, roots.pid_file(root, mark).parent, roots.pid_files(mark)):
+            self._domain = self._hypervisor.start(xml)
 
     def _find_process(self) -> QemuProcess | None:
         pid_file = self.record.resources["vm"]["pid_file"]
@@ -110,8 +124,23 @@ class VmInstance(GuestInstance):
     def _stats(self) -> Stats:
         assert self._control is not None
         pids = self._control.pids(1) if self.status is Status.RUNNING else None
-        used = self._process.stats() if self._process else self._hypervisor.stats(self._domain)
-        return Stats(cpu_ns=used.cpu_ns, memory=used.memory, memory_peak=used.memory_peak, pids=pids)
+        if self._process is None:
+            used = self._hypervisor.stats(self._domain)
+        elif self._cgroup.directories:
+            used = replace(self._cgroup.stats(), cpu_ns=cpu_time(self._processes()))  # the cgroup may not count it
+        else:
+            used = self._process.stats()
+        return replace(used, pids=pids)
+
+    def _processes(self) -> tuple[int, ...]:
+        if self._cgroup.directories:
+            return self._cgroup.processes()
+        if self._process is None:
+            raise Unsupported("a libvirt daemon does not tell which processes are a virtual machine's")
+        return (self._process.pid,)
+
+    def backing(self, path: str) -> Path:
+        return self._files.disk
 
     # The end
 
@@ -130,5 +159,7 @@ class VmInstance(GuestInstance):
         self._switch_off()
         for part in self._parts():
             part.close()
+        if self._claimed:
+            self._cgroup.end()
         self._site.network.release(self.record)
         self._files.remove()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import join
 
+from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.vm.domain import Machine, command_line, domain_xml
 from isoscope.backends.vm.guest_terms import guest_terms
 from isoscope.backends.vm.hypervisor import EMULATOR
@@ -15,21 +16,26 @@ from isoscope.core.units import format_size
 from isoscope.core.workload import Network
 
 
-def steps(launch: Launch, machine: Machine, uri: str) -> list[Step]:
+def steps(launch: Launch, machine: Machine, cgroup: Cgroup, uri: str) -> list[Step]:
     """The steps in order, each under the phase that it falls into."""
-    return [Step(phase, text) for phase, text in _steps(launch, machine, uri)]
+    return [Step(phase, text) for phase, text in _steps(launch, machine, cgroup, uri)]
 
 
-def _steps(launch: Launch, machine: Machine, uri: str) -> Iterator[tuple[str, str]]:
+def _steps(launch: Launch, machine: Machine, cgroup: Cgroup, uri: str) -> Iterator[tuple[str, str]]:
+    for step in cgroup.steps():
+        yield "define", step.describe()
     bridged = launch.workload.network is Network.BRIDGE
     if bridged:
         yield "define", "lease an address on the bridge, to which libvirt will add a tap"
-    yield "define", f"copy an empty qcow2 overlay on {machine.base} to {machine.disk}"
+    source = machine.base if machine.storage.format == "raw" else f"an empty qcow2 overlay on {machine.base}"
+    yield "define", f"copy {source} to {machine.disk}"
     for share in machine.shares:
         read_only = ", read-only" if share.mount.read_only else ""
         yield "define", f"open_tree {share.mount.source}{read_only}; move_mount to {share.directory}"
     yield "define", f"listen on {machine.console} and {machine.control}"
     yield "define", f"{uri}: virDomainCreateXML\n{domain_xml(machine).rstrip()}"
+    for directory in cgroup.directories.values():
+        yield "define", f"write QEMU's pid to {directory}/cgroup.procs as soon as libvirt has written it down"
     yield (
         "vmm",
         (

@@ -50,6 +50,15 @@ def pid_file(root: Path, domain: str) -> Path:
     return root / _PID_FILES / f"{domain}.pid"
 
 
+def pid_files(domain: str) -> str:
+    """The pattern of all pid files of a domain, those of the daemons that serve its mounts included.
+
+    Theirs have the beginning of the domain's name between its number and theirs: virDomainDefGetShortName in libvirt's
+    src/conf/domain_conf.c.
+    """
+    return f"*{domain[:20]}*.pid"
+
+
 def make() -> Path:
     """Make this process's root. Raises HostError."""
     root = path()

@@ -1,1 +1,1 @@
-"""How many instances fit, and what each one more costs."""
+"""How many instances a host takes: memory, CPU and start-up against how many run, and what ends it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from isoscope.benchmarks.benchmark import Benchmark
 from isoscope.benchmarks.harness import environment
+from isoscope.benchmarks.harness.extent import Extent
 from isoscope.benchmarks.harness.harness import Progress
 from isoscope.benchmarks.harness.terms import NotRun, Subject, Terms
 from isoscope.benchmarks.request import Request
@@ -28,33 +29,41 @@ HARNESS = "null"
 BASELINE = "process"
 
 
-def agree(lab: Lab, comparison: Comparison, progress: Progress) -> Terms:
-    """The terms of a new run. Raises InputError, NotFound, Unsupported or BackendUnavailable."""
-    if comparison.blocks < 1:
-        raise InputError(f"{comparison.blocks} blocks are none", hint="measure at least one, better ten")
+def agree(lab: Lab, comparison: Comparison, progress: Progress) -> tuple[Terms, dict[str, Benchmark]]:
+    """The terms of a new run, and its benchmarks by name.
+
+    Raises InputError, NotFound, Unsupported or BackendUnavailable.
+    """
+    extent = Extent.of(comparison)
     requests = {request.benchmark: request for request in _requests(comparison.benchmarks)}
-    benchmarks = benchmarks_of(lab, tuple(requests))
+    benchmarks = _benchmarks(lab, tuple(requests))
     names = _distinct("variant", [str(variant) for variant in comparison.variants])
     for variant in comparison.variants:
         _check(lab, variant)
     baseline = next((str(v) for v in comparison.variants if v.backend == BASELINE), names[0])
-    return Terms(
+    terms = Terms(
         subjects=tuple(
             _subject(lab, comparison, benchmark, requests[name], progress) for name, benchmark in benchmarks.items()
         ),
         variants=names,
         baseline=baseline,
-        blocks=comparison.blocks,
+        blocks=extent.blocks,
+        precision=extent.precision,
+        budget=extent.budget,
         seed=comparison.seed,
         created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         versions=environment.versions(lab),
         host=environment.identity(lab),
         not_run=_not_run(lab, comparison.variants),
     )
+    return terms, benchmarks
 
 
-def agreed(lab: Lab, directory: Path, progress: Progress) -> Terms:
-    """The terms of a run that goes on: its own. Raises InputError when this host or its images are not the same."""
+def agreed(lab: Lab, directory: Path, progress: Progress) -> tuple[Terms, dict[str, Benchmark]]:
+    """The terms of a run that goes on, its own, and its benchmarks by name.
+
+    Raises InputError when this host or its images are not the same.
+    """
     terms = Terms.from_dict(read_json(directory / MANIFEST))
     for name, before in terms.host.items():
         if (now := environment.identity(lab).get(name)) != before:
@@ -67,7 +76,7 @@ def agreed(lab: Lab, directory: Path, progress: Progress) -> Terms:
             f"the run was begun by isoscope {terms.versions['isoscope']}, and this is {now}",
             hint="start a new run, or use that version",
         )
-    benchmarks_of(lab, tuple(subject.benchmark for subject in terms.subjects))
+    benchmarks = _benchmarks(lab, tuple(subject.benchmark for subject in terms.subjects))
     for variant in terms.parsed_variants:
         _check(lab, variant)
     for subject in terms.subjects:
@@ -75,10 +84,10 @@ def agreed(lab: Lab, directory: Path, progress: Progress) -> Terms:
             raise InputError(
                 f"image {subject.workload.image!r} has changed since the run was begun", hint="start a new run"
             )
-    return terms
+    return terms, benchmarks
 
 
-def benchmarks_of(lab: Lab, names: Sequence[str]) -> dict[str, Benchmark]:
+def _benchmarks(lab: Lab, names: Sequence[str]) -> dict[str, Benchmark]:
     """The benchmarks of those names. Raises NotFound, and InputError when there are none or one stands twice."""
     found = offers(lab.plugins.isoscope_register_benchmarks, "benchmark")
     return {name: choose(found, name, "benchmark")() for name in _distinct("benchmark", names)}
@@ -115,14 +124,17 @@ def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Re
     workload = comparison.workload or lab.workload(benchmark.workload)
     asked_for = any(variant.backend == HARNESS for variant in comparison.variants)
     hidden = HARNESS in lab.backend_names and not asked_for and _can(lab, HARNESS, benchmark)
+    options = request.resolve(benchmark.options, quick=comparison.quick)
+    own = {option.name: option.read(options[option.name]) for option in benchmark.options}
+    benchmark.agree(lab, comparison.variants, workload, own)
     return Subject(
         benchmark=benchmark.name,
         workload=workload,
         image=_digest(lab, workload, progress),
-        headline=benchmark.headline,
+        headline=benchmark.headline_for(own),
         details=benchmark.details,
         dimensions=benchmark.dimensions,
-        options=request.resolve(benchmark.options, quick=comparison.quick),
+        options=options,
         harness=HARNESS if hidden else None,
     )
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from isoscope.benchmarks.benchmark import Benchmark
 from isoscope.benchmarks.harness import environment
-from isoscope.benchmarks.harness.agree import agree, agreed, benchmarks_of
+from isoscope.benchmarks.harness.agree import agree, agreed
 from isoscope.benchmarks.harness.harness import Harness, Progress
 from isoscope.benchmarks.harness.interrupts import Interrupted, Interrupts
 from isoscope.benchmarks.harness.plan import remaining
+from isoscope.benchmarks.harness.stopping import Ended, Stopping
 from isoscope.benchmarks.harness.terms import Terms
+from isoscope.benchmarks.results import noise
 from isoscope.benchmarks.results.files import read_json, write_json
 from isoscope.benchmarks.results.run import ENVIRONMENT, MANIFEST, Run
 from isoscope.benchmarks.results.trials import Row, TrialsFile
@@ -29,55 +34,70 @@ def compare(lab: Lab, comparison: Comparison) -> Run:
     progress = comparison.progress or (lambda _: None)
     stopped = (_go_on if comparison.resume else _begin)(lab, comparison, progress)
     progress({"event": "summary"})
-    run = derive(lab, comparison.directory)
+    run, _ = derive(lab, comparison.directory)
     if stopped is not None:
         stopped.run = run
         raise stopped
     return run
 
 
-def derive(lab: Lab, directory: Path, report: str = "html") -> Run:
-    """Write summary and report from the trials of a run. Raises InputError and NotFound."""
+def derive(lab: Lab, directory: Path, report: str = "html") -> tuple[Run, Path]:
+    """Write summary and report from the trials of a run. Returns it and the report. Raises InputError and NotFound."""
     write = choose(offers(lab.plugins.isoscope_register_reports, "report"), report, "report")
     run = Run.load(directory)
     run.write()
-    write(directory)
-    return run
+    return run, write(directory)
 
 
 def _begin(lab: Lab, comparison: Comparison, progress: Progress) -> Interrupted | None:
-    terms = agree(lab, comparison, progress)
-    with closing(TrialsFile.new(comparison.directory)) as file:
-        write_json(comparison.directory / MANIFEST, terms.as_dict())
-        return _measure(lab, comparison.directory, terms, file, done=[], progress=progress)
+    terms, benchmarks = agree(lab, comparison, progress)
+    return begin(lab, comparison.directory, terms, benchmarks, progress)
+
+
+def begin(
+    lab: Lab, directory: Path, terms: Terms, benchmarks: Mapping[str, Benchmark], progress: Progress
+) -> Interrupted | None:
+    """Make the trials of a new run in `directory`. Returns the signal that stopped them, if one did."""
+    with closing(TrialsFile.new(directory)) as file:
+        write_json(directory / MANIFEST, terms.as_dict())
+        return _measure(lab, terms, benchmarks, file, done=[], progress=progress)
 
 
 def _go_on(lab: Lab, comparison: Comparison, progress: Progress) -> Interrupted | None:
-    terms = agreed(lab, comparison.directory, progress)
+    terms, benchmarks = agreed(lab, comparison.directory, progress)
     file, done = TrialsFile.resume(comparison.directory)
     with closing(file):
-        return _measure(lab, comparison.directory, terms, file, done=done, progress=progress)
+        return _measure(lab, terms, benchmarks, file, done=done, progress=progress)
 
 
 def _measure(
-    lab: Lab, directory: Path, terms: Terms, file: TrialsFile, *, done: list[Row], progress: Progress
+    lab: Lab,
+    terms: Terms,
+    benchmarks: Mapping[str, Benchmark],
+    file: TrialsFile,
+    *,
+    done: list[Row],
+    progress: Progress,
 ) -> Interrupted | None:
-    """Make the trials that are left. Returns what stopped them, if anything did."""
+    """Make the trials that are left. Returns the signal that stopped them, if one did."""
     made = {row["trial"] for row in done}
     cells = terms.cells()
     left = remaining(cells, made)
-    host = _Environment(lab, directory)
+    host = _Environment(lab, file.directory)
     for sentence in host.begin():
         progress({"event": "note", "text": sentence})
-    progress({"event": "begin", "trials": len(left) + len(made), "made": len(made), "directory": str(directory)})
-    benchmarks = benchmarks_of(lab, [subject.benchmark for subject in terms.subjects])
-    stopped = None
+    progress({"event": "begin", "trials": len(left) + len(made), "made": len(made), "directory": str(file.directory)})
+    stopped, ended = None, None
     with Interrupts() as interrupts:
+        stopping = Stopping(terms, file.directory, progress)
+        harness = Harness(lab, terms, benchmarks, file, interrupts=interrupts, stopping=stopping, progress=progress)
         try:
-            Harness(lab, terms, benchmarks, file, interrupts=interrupts, progress=progress).run(left, made=len(made))
+            ended = harness.run(left, made=len(made))
         except Interrupted as signal:
             stopped = signal
-    for sentence in host.end():
+    if ended is not None:
+        progress({"event": "note", "text": ended.sentence})
+    for sentence in host.end(ended):
         progress({"event": "note", "text": sentence})
     return stopped
 
@@ -97,6 +117,8 @@ class _Environment:
             **environment.facts(lab),
             "before": {},
             "after": None,
+            "ended": None,
+            "selftest": noise.load(lab.home, environment.identity(lab)),
             "notes": [],
             "earlier": earlier,
         }
@@ -106,8 +128,9 @@ class _Environment:
         self._data["before"] = self._moment()
         return self._note(environment.dirt(self._data["before"]))
 
-    def end(self) -> list[str]:
-        """Write down the host after the trials. Returns what did disturb them."""
+    def end(self, ended: Ended | None) -> list[str]:
+        """Write down the host after the trials, and why there are no more. Returns what did disturb them."""
+        self._data["ended"] = None if ended is None else asdict(ended)
         self._data["after"] = self._moment()
         return self._note(environment.theft(environment.stolen(self._data["before"], self._data["after"])))
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
+from isoscope.benchmarks.harness.others import others
+from isoscope.benchmarks.harness.storage import chosen, storage
 from isoscope.core.lab import Lab
 from isoscope.core.registry import Record
 
@@ -31,14 +33,16 @@ def facts(lab: Lab) -> dict[str, Any]:
         "host": lab.host.as_dict(),
         "cpu": {
             "governor": _values(_CPU.glob("cpu[0-9]*/cpufreq/scaling_governor")),
+            "smt": _read(_CPU / "smt/control"),
             "turbo": _turbo(),
             "mitigations": {path.name: _read(path) for path in sorted((_CPU / "vulnerabilities").glob("*"))},
         },
         "memory": {
-            "transparent_hugepages": _chosen(_read(Path("/sys/kernel/mm/transparent_hugepage/enabled"))),
+            "transparent_hugepages": chosen(_read(Path("/sys/kernel/mm/transparent_hugepage/enabled"))),
             "ksm": _read(Path("/sys/kernel/mm/ksm/run")),
         },
-        "home_filesystem": _filesystem(lab.home),
+        "disk": (disk := storage(lab.home)),
+        "home_filesystem": disk["filesystem"],
         "namespaces": sorted(os.readlink(path) for path in Path("/proc/self/ns").iterdir() if "_for_" not in path.name),
         "versions": versions(lab),
     }
@@ -54,6 +58,7 @@ def moment(lab: Lab) -> dict[str, Any]:
         "cpu_ticks": _cpu_ticks(),
         "instances": len(live),
         "leftovers": len(dead),
+        **others({record.mark for record in live}),
     }
 
 
@@ -87,7 +92,11 @@ def dirt(now: dict[str, Any]) -> list[str]:
     if now["busy"] > _BUSY:
         found.append(f"the host is busy: others use {now['busy']:.0%} of its CPUs")
     if now["instances"]:
-        found.append(f"{now['instances']} other instance(s) of isoscope are here")
+        found.append(f"{now['instances']} other instance(s) of isoscope are here: isoscope ps lists them")
+    if now["machines"]:
+        found.append(f"{now['machines']} virtual machine(s) of others run here")
+    if now["containers"]:
+        found.append(f"{now['containers']} other PID namespace(s) are in use: containers or sandboxes of others")
     if now["leftovers"]:
         found.append(f"{now['leftovers']} instance(s) of a killed isoscope are left over: isoscope gc removes them")
     return found
@@ -146,24 +155,8 @@ def _turbo() -> bool | None:
     return None
 
 
-def _filesystem(path: Path) -> str | None:
-    """The type of the file system that holds `path`: proc_pid_mountinfo(5)."""
-    device = path.stat().st_dev
-    name = f"{os.major(device)}:{os.minor(device)}"
-    for line in (_read(Path("/proc/self/mountinfo")) or "").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == name:
-            return after.split()[0]
-    return None
-
-
 def _values(paths: Iterable[Path]) -> list[str]:
     return sorted({value for path in paths if (value := _read(path)) is not None})
-
-
-def _chosen(text: str | None) -> str | None:
-    """The word in brackets, as in `always [madvise] never`."""
-    return None if text is None else text.partition("[")[2].partition("]")[0] or text
 
 
 def _read(path: Path) -> str | None:

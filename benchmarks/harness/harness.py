@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from time import monotonic_ns
 from traceback import extract_tb
@@ -16,8 +15,9 @@ from typing import Any
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
 from isoscope.benchmarks.harness.interrupts import Interrupts
-from isoscope.benchmarks.harness.plan import Cell
+from isoscope.benchmarks.harness.plan import WARMUP_BLOCKS, Cell
 from isoscope.benchmarks.harness.progress import TimeLeft
+from isoscope.benchmarks.harness.stopping import Ended, Stopping
 from isoscope.benchmarks.harness.terms import SCHEMA, Subject, Terms
 from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.benchmarks.results.trials import Row, TrialsFile, Unwritable
@@ -53,32 +53,55 @@ class Harness:
         file: TrialsFile,
         *,
         interrupts: Interrupts,
+        stopping: Stopping,
         progress: Progress,
     ) -> None:
         self._lab = lab
         self._benchmarks = benchmarks
         self._subjects = {subject.benchmark: subject for subject in terms.subjects}
         self._options = {name: _read(benchmark, self._subjects[name]) for name, benchmark in benchmarks.items()}
+        self._variants = {cell_variant: terms.variant(cell_variant) for cell_variant in _labels(terms)}
         self._file = file
         self._interrupts = interrupts
+        self._stopping = stopping
         self._progress = progress
 
-    def run(self, cells: Sequence[Cell], *, made: int) -> None:
-        """Make the trials of `cells`, after `made` others. Raises Unwritable when the disk is full."""
+    def run(self, cells: Sequence[Cell], *, made: int) -> Ended | None:
+        """Make the trials of `cells`, after `made` others, or as many blocks of them as are enough.
+
+        Returns why it were not all. Raises Unwritable when the disk is full.
+        """
+        first = next((cell for cell in cells if not cell.warmup), None)
+        if made and first is not None and (ended := self._stopping.before(first)):
+            return ended  # it was enough before; no trial is made, not even to warm up
         left = TimeLeft(cells)
+        block, expected = None, self._stopping.needed
         with _settled_heap():
             for order, cell in enumerate(cells, made):
-                self._progress({"event": "trial", **asdict(cell), "left_ns": left.estimate()})
+                if cell.block != block and not cell.warmup:
+                    if ended := self._stopping.before(cell):
+                        return ended
+                    if self._stopping.needed != expected:
+                        expected = self._stopping.needed
+                        left.expect(one for one in cells[order - made :] if one.block < WARMUP_BLOCKS + expected)
+                block = cell.block
+                self._progress({"event": "trial", **vars(cell), "left_ns": self._left(left)})
                 began = monotonic_ns()
                 status, reason = self._make(cell, order)
                 left.made(cell, monotonic_ns() - began)
-                self._progress({"event": "made", **asdict(cell), "status": status, "reason": reason})
+                self._progress({"event": "made", **vars(cell), "status": status, "reason": reason})
+        return None
+
+    def _left(self, left: TimeLeft) -> int | None:
+        """Nanoseconds that are probably left, or None while nobody knows."""
+        times = [time for time in (left.estimate(), self._stopping.time_left()) if time is not None]
+        return min(times, default=None)
 
     def _make(self, cell: Cell, order: int) -> tuple[str, str]:
         """Make one trial and write its rows. Returns its status and the reason of a failure."""
-        variant = Variant.parse(cell.variant)
+        variant = self._variants[cell.variant]
         common = self._common(cell, order, variant)
-        missing = list(self._benchmarks[cell.benchmark].headline)
+        missing = list(self._subjects[cell.benchmark].headline)
         status, reason = "ok", ""
         gc.collect()
         gc.disable()
@@ -166,6 +189,11 @@ class Harness:
                 "labels": dict(value.labels),
             }
         )
+
+
+def _labels(terms: Terms) -> set[str]:
+    """Every variant of the plan, hidden ones too."""
+    return {*terms.variants, *(subject.harness for subject in terms.subjects if subject.harness)}
 
 
 def _read(benchmark: Benchmark, subject: Subject) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 
 from isoscope.benchmarks.harness.plan import Cell
@@ -21,6 +21,10 @@ class TimeLeft:
         """A trial took this long."""
         (self._warmups if cell.warmup else self._spans).setdefault(_kind(cell), []).append(span_ns)
         self._left[_kind(cell)] -= 1
+
+    def expect(self, cells: Iterable[Cell]) -> None:
+        """What is left are these trials, and not what was thought before."""
+        self._left = Counter(map(_kind, cells))
 
     def estimate(self) -> int | None:
         """Nanoseconds for the trials that are left, or None before any was made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from isoscope.benchmarks.harness.plan import WARMUP_BLOCKS, Cell, plan
@@ -84,12 +84,16 @@ class Terms:
     subjects: tuple[Subject, ...]
     variants: tuple[str, ...]
     baseline: str  #: ratios are to this variant
-    blocks: int
+    blocks: int  #: at most
     seed: int
     created_at: str  #: RFC 3339
     versions: Mapping[str, str]
     host: Mapping[str, Any]  #: what must not change between the parts of a resumed run
     not_run: tuple[NotRun, ...] = ()
+    precision: float | None = None  #: relative half-width of every headline interval that is enough
+    budget: float | None = None  #: seconds that measuring may take, each time it is begun or gone on with
+    #: Variants that stand twice: a second label, and the variant that it is. Only a selftest has some.
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     def subject(self, benchmark: str) -> Subject:
         """The terms of one benchmark."""
@@ -113,8 +117,11 @@ class Terms:
             "baseline": self.baseline,
             "blocks": self.blocks,
             "warmup_blocks": WARMUP_BLOCKS,
+            "precision": self.precision,
+            "budget": self.budget,
             "seed": self.seed,
             "not_run": [asdict(one) for one in self.not_run],
+            "twins": dict(self.twins),
             "versions": dict(self.versions),
             "host": dict(self.host),
         }
@@ -138,6 +145,9 @@ class Terms:
                 versions=data["versions"],
                 host=data["host"],
                 not_run=tuple(NotRun(**one) for one in data["not_run"]),
+                precision=data.get("precision"),
+                budget=data.get("budget"),
+                twins=data.get("twins", {}),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the run's manifest is malformed: {error!r}", hint="restore manifest.json") from error
@@ -145,4 +155,8 @@ class Terms:
     @property
     def parsed_variants(self) -> tuple[Variant, ...]:
         """The variants, parsed."""
-        return tuple(map(Variant.parse, self.variants))
+        return tuple(map(self.variant, self.variants))
+
+    def variant(self, label: str) -> Variant:
+        """The variant of that label: the label itself, but for a twin's."""
+        return Variant.parse(self.twins.get(label, label))

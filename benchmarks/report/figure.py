@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 #: Okabe and Ito's colours, which the colour-blind tell apart, those first that stand out on white and on black alike.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKS = "●■▲◆▼✚"  #: the same markers as text, in the same order
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
+HATCHES = ("", "///", "...", "\\\\\\", "xx", "--")
 
 #: Stands for the page's own text colour; no figure has it for anything else.
 INK = "#010203"
@@ -94,16 +96,47 @@ def _opening(attributes: str, alternative: str) -> str:
     return f'<svg role="img" aria-label="{escape(alternative)}" fill="currentColor"{attributes}>'
 
 
-def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line for each name, so that no two differ by colour alone."""
+@dataclass(frozen=True)
+class Look:
+    """How one of several is told from the others in a plot: never by colour alone."""
+
+    colour: str
+    marker: str
+    stroke: Any  #: a line style of matplotlib's
+    hatch: str
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """As a line with markers."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.stroke}
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """As a marker alone."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": "none"}
+
+    @property
+    def fill(self) -> dict[str, Any]:
+        """As an area."""
+        return {"facecolor": self.colour, "hatch": self.hatch, "edgecolor": INK, "linewidth": 0.5}
+
+
+def looks_of(names: Iterable[str]) -> dict[str, Look]:
+    """A look for each name, in order."""
     return {
-        name: {
-            "color": COLOURS[place % len(COLOURS)],
-            "marker": MARKERS[place % len(MARKERS)],
-            "linestyle": LINES[(place + place // len(LINES)) % len(LINES)],
-        }
+        name: Look(
+            COLOURS[place % len(COLOURS)],
+            MARKERS[place % len(MARKERS)],
+            LINES[(place + place // len(LINES)) % len(LINES)],
+            HATCHES[(place + place // len(HATCHES)) % len(HATCHES)],
+        )
         for place, name in enumerate(names)
     }
+
+
+def styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line for each name, so that no two differ by colour alone."""
+    return {name: look.line for name, look in looks_of(names).items()}
 
 
 def clean(text: str) -> str:

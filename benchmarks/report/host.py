@@ -41,6 +41,22 @@ def host_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in facts.items() if value not in (None, "")]
 
 
+def glance(environment: dict[str, Any]) -> str:
+    """The host in a line; empty when the run does not know."""
+    if not environment:
+        return ""
+    host = environment["host"]
+    threads, size = _of(host, "cpu", "logical"), _size(_of(host, "memory", "total"))
+    facts = (
+        _of(host, "cpu", "model"),
+        threads and f"{threads} hardware threads",
+        size and f"{size} of memory",
+        f"kernel {environment['versions'].get('kernel') or 'unknown'}",
+        "itself a virtual machine" if _of(host, "virtualized", "nested") else None,
+    )
+    return ", ".join(str(fact) for fact in facts if fact)
+
+
 def _of(data: Any, *path: str) -> Any:
     for name in path:
         data = data.get(name) if isinstance(data, Mapping) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from isoscope.benchmarks.results.statistics import Interval
 from isoscope.core.units import format_duration, format_size
 
@@ -31,3 +33,10 @@ def interval(found: Interval) -> str:
     if found.low is None or found.high is None:
         return ""
     return f"[{number(found.low)}, {number(found.high)}]"
+
+
+def under(labels: dict[str, Any]) -> str:
+    """The dimensions of a series in words: the value alone where there is only one, and it is a word."""
+    if len(labels) == 1 and not isinstance(alone := next(iter(labels.values())), int | float):
+        return str(alone)
+    return ", ".join(f"{key} {value}" for key, value in labels.items())

@@ -103,9 +103,17 @@ class Run:
         """The statistics of every series, one a row."""
         return self.results.frame()
 
+    @property
+    def ended(self) -> dict[str, str] | None:
+        """Why the run ended before its last block, `why` and `sentence`; None when it did not, or was stopped."""
+        found: dict[str, str] | None = self.environment.get("ended")
+        return found
+
     @cached_property
     def complete(self) -> bool:
-        """Whether every trial that was planned has been made."""
+        """Whether every trial that was planned has been made, or as many as were enough."""
+        if self.ended is not None:
+            return True
         made = self.trials.loc[self.trials["metric"] == "harness.trial", "trial"]
         return {cell.trial for cell in self.terms.cells()} <= set(made)
 
@@ -121,7 +129,11 @@ class Run:
 
         write_json(self.directory / "summary.json", self.results.as_dict())
         frame = self.trials.drop(columns="accelerator")
-        frame["labels"] = [json.dumps(labels, sort_keys=True) for labels in frame["labels"]]
+        texts: dict[int, str] = {}  # by identity: rows share the objects of equal labels, see `trials`
+        for labels in frame["labels"]:
+            if id(labels) not in texts:
+                texts[id(labels)] = json.dumps(labels, sort_keys=True)
+        frame["labels"] = [texts[id(labels)] for labels in frame["labels"]]
         table = pa.Table.from_pandas(frame, preserve_index=False)
         partial = self.directory / ".trials.parquet.new"
         pq.write_table(table, partial, compression="zstd")

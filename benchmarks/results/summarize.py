@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from isoscope.benchmarks.harness.terms import Subject, Terms
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.benchmarks.metrics import metric as known_metric
-from isoscope.benchmarks.results import statistics
+from isoscope.benchmarks.results import drift, noise, precision, statistics
 from isoscope.benchmarks.results.statistics import Floats, Interval
-from isoscope.benchmarks.results.summary import Failure, Ratio, Series, Summary
+from isoscope.benchmarks.results.summary import Failure, Precision, Ratio, Series, Summary
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
@@ -30,24 +31,56 @@ def summarize(run: Run) -> Summary:
     frame = run.trials
     measured = frame[~frame["warmup"]]
     parts = [_Summarizer(terms, subject, measured) for subject in terms.subjects]
+    series = drift.adjusted([one for part in parts for one in part.series()])
+    reached = None if terms.precision is None else precision.judge(series, terms.precision)
+    floor = noise.known(run.environment, terms)
     return Summary(
         terms=terms,
-        series=tuple(one for part in parts for one in part.series()),
+        series=tuple(series),
         baselines={subject.benchmark: part.baseline for subject, part in zip(terms.subjects, parts, strict=True)},
         failures=tuple(_failures(frame)),
         proofs=_proofs(terms, frame),
         blocks_made=_blocks_made(terms, measured),
         complete=run.complete,
+        ended=run.ended,
+        precision=reached,
+        noise_floor=tuple(floor),
+        remarks=tuple(_remarks(run, series, reached, floor)),
     )
+
+
+def headlines(run: Run) -> list[Series]:
+    """The series of the headline metrics alone: what a precision is judged by, while the run is still measured."""
+    frame = run.trials
+    measured = frame[~frame["warmup"]]
+    return [
+        one
+        for subject in run.terms.subjects
+        for one in _Summarizer(run.terms, replace(subject, details=()), measured, headlines=True).series()
+    ]
+
+
+def _remarks(run: Run, series: list[Series], found: Precision | None, floor: list[dict[str, Any]]) -> Iterator[str]:
+    """What a reader of any figure must know."""
+    if run.ended is not None:
+        yield f"The run {run.ended['sentence']}."
+    elif found is not None and not found.reached:
+        width = "no interval" if found.widest is None else f"an interval of ± {found.widest:.2%}"
+        yield f"The precision asked for, ± {found.wanted:.2%}, was not reached: {found.series} has {width}."
+    yield from drift.sentences(series)
+    yield from noise.sentences(floor, run)
 
 
 class _Summarizer:
     """The series of one benchmark."""
 
-    def __init__(self, terms: Terms, subject: Subject, measured: pd.DataFrame) -> None:
+    def __init__(self, terms: Terms, subject: Subject, measured: pd.DataFrame, *, headlines: bool = False) -> None:
         self._terms = terms
         self._subject = subject
         self._frame = measured[measured["benchmark"] == subject.benchmark]
+        if headlines:
+            names = [metric.name for metric in subject.headline]
+            self._frame = self._frame[self._frame["metric"].isin(names)]
         bad = self._frame[self._frame["status"] == "failed"]
         self._failed = {
             str(variant): int(count) for variant, count in bad.groupby("variant")["trial"].nunique().items()
@@ -62,7 +95,8 @@ class _Summarizer:
         for metric in self._metrics(list(by_metric)):
             rows = by_metric.get(metric.name, self._frame.iloc[:0])
             groups = self._groups(rows)
-            found = [self._one(metric, key, group, self._baseline(key, groups)) for key, group in groups.items()]
+            baselines = {key: self._baseline(metric, key, groups) for key in groups}
+            found = [self._one(metric, key, group, baselines[key]) for key, group in groups.items()]
             yield from (one for one in found if one.variant != self._hidden)
             yield from self._empty(metric, rows, {key[0] for key in groups})
             yield from (one for one in found if one.variant == self._hidden)
@@ -96,9 +130,12 @@ class _Summarizer:
         place = {name: place for place, name in enumerate(self._order)}
         return dict(sorted(found.items(), key=lambda item: place.get(item[0][0], len(place))))
 
-    def _baseline(self, key: _Key, groups: dict[_Key, pd.DataFrame]) -> pd.DataFrame | None:
-        """What a series is compared with: the baseline under the same labels, on the same accelerator if it has one."""
-        if key[0] in (self.baseline, self._hidden):
+    def _baseline(self, metric: Metric, key: _Key, groups: dict[_Key, pd.DataFrame]) -> pd.DataFrame | None:
+        """What a series is compared with: the baseline under the same labels, on the same accelerator if it has one.
+
+        Not phases: no backend has another's.
+        """
+        if key[0] in (self.baseline, self._hidden) or metric.name.startswith("phase."):
             return None
         alike = {k[1]: rows for k, rows in groups.items() if k[0] == self.baseline and k[2:] == key[2:]}
         return alike.get(key[1], next(iter(alike.values()), None))
@@ -109,7 +146,6 @@ class _Summarizer:
         blocks = _by_block(rows)
         by_block: Floats = np.asarray(blocks, dtype=np.float64)
         rng = self._rng(metric, key)
-        headline = self._role(metric, key[0]) == "headline"
         return Series(
             **self._about(metric, key),
             blocks=len(blocks),
@@ -122,19 +158,24 @@ class _Summarizer:
             greatest=float(values.max()),
             median_interval=statistics.median_interval(by_block, rng),
             outliers=tuple(rows["trial"].to_numpy()[statistics.outliers(values)].tolist()),
-            ratio=self._ratio(blocks, _by_block(baseline), rng) if baseline is not None and headline else None,
+            ratio=self._ratio(metric, blocks, _by_block(baseline), rng) if baseline is not None else None,
             reason=None,
+            drift=drift.drift(by_block) if self._role(metric, key[0]) == "headline" else None,
         )
 
-    def _ratio(self, blocks: pd.Series[float], baseline: pd.Series[float], rng: np.random.Generator) -> Ratio:
+    def _ratio(
+        self, metric: Metric, blocks: pd.Series[float], baseline: pd.Series[float], rng: np.random.Generator
+    ) -> Ratio:
         pairs = pd.concat([blocks, baseline], axis=1, join="inner")
         ours: Floats = pairs.iloc[:, 0].to_numpy()
         theirs: Floats = pairs.iloc[:, 1].to_numpy()
-        value, interval = None, Interval(None, None, "no block has a value of both")
+        value, interval, moved = None, Interval(None, None, "no block has a value of both"), None
         if len(pairs):
             interval = statistics.ratio_interval(ours, theirs, rng)
             value = float(np.median(ours) / np.median(theirs)) if np.median(theirs) else None
-        return Ratio(self.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng))
+            if metric in self._subject.headline and np.all(theirs):
+                moved = drift.drift(ours / theirs)
+        return Ratio(self.baseline, len(pairs), value, interval, statistics.difference(ours, theirs, rng), moved)
 
     def _empty(self, metric: Metric, rows: pd.DataFrame, found: set[str]) -> Iterator[Series]:
         """A series without values for each variant that has none, so that none is missing in silence."""
@@ -198,7 +239,8 @@ def _by_block(rows: pd.DataFrame) -> pd.Series[float]:
 def _blocks_made(terms: Terms, measured: pd.DataFrame) -> int:
     ends = measured[measured["metric"] == END_OF_TRIAL.name]
     made = ends.groupby("block").size()
-    return int((made == sum(1 for cell in terms.cells() if cell.block == 1)).sum()) if len(made) else 0
+    of_each = sum(1 for cell in replace(terms, blocks=1).cells() if not cell.warmup)
+    return int((made == of_each).sum()) if len(made) else 0
 
 
 def _failures(frame: pd.DataFrame) -> Iterator[Failure]:
@@ -212,11 +254,11 @@ def _failures(frame: pd.DataFrame) -> Iterator[Failure]:
 def _proofs(terms: Terms, frame: pd.DataFrame) -> dict[str, dict[str, list[Any]]]:
     """What each variant's instances proved to be, from one row of each trial."""
     dimensions = {name for subject in terms.subjects for name in subject.dimensions}
-    found: dict[str, dict[str, list[Any]]] = {variant: {} for variant in terms.variants}
+    #: Values with their types, since True equals 1; a proof may have a value of its own in each of many trials.
+    found: dict[str, dict[str, dict[tuple[type, Any], Any]]] = {variant: {} for variant in terms.variants}
     rows = frame[frame["status"] == "ok"].drop_duplicates("trial")
     for variant, labels in zip(rows["variant"], rows["labels"], strict=True):
         for key, value in labels.items() if variant in found else ():
-            values = found[variant].setdefault(key, [])
-            if key not in dimensions and value not in values:
-                values.append(value)
-    return found
+            if key not in dimensions:
+                found[variant].setdefault(key, {})[type(value), value] = value
+    return {variant: {key: list(values.values()) for key, values in of.items()} for variant, of in found.items()}

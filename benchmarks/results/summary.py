@@ -17,6 +17,30 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
+class Drift:
+    """The trend of block values with time: Mann-Kendall, with the block as unit."""
+
+    tau: float  #: Kendall's rank correlation with the order of the blocks, -1 to 1
+    p_value: float  #: two-sided, of no trend
+    adjusted: float  #: the same, for as many series as were looked at (Benjamini-Hochberg)
+    first: float  #: median of the first third of the blocks
+    last: float  #: median of the last third
+    #: Rank correlation of one block with the next. Beyond 2 / sqrt(blocks) blocks are not independent, and intervals
+    #: are too narrow.
+    autocorrelation: float
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The widest headline interval against the precision that was wanted."""
+
+    wanted: float  #: relative half-width
+    reached: bool
+    widest: float | None  #: None while a series has no interval
+    series: str  #: which one is the widest, or has none
+
+
+@dataclass(frozen=True)
 class Ratio:
     """A series' median over the baseline's, in the blocks in which both have a value."""
 
@@ -25,6 +49,7 @@ class Ratio:
     value: float | None
     interval: Interval
     p_value: float | None  #: of the difference, by permutation within blocks
+    drift: Drift | None = None  #: of the ratios within blocks
 
 
 @dataclass(frozen=True)
@@ -48,8 +73,9 @@ class Series:
     greatest: float | None
     median_interval: Interval
     outliers: tuple[int, ...]  #: trials whose value lies far out; they count like all others
-    ratio: Ratio | None  #: None for the baseline itself, and for what is no headline
+    ratio: Ratio | None  #: None for the baseline itself, for phases, and for what the harness costs
     reason: str | None  #: why there is no value
+    drift: Drift | None = None  #: of headline metrics
 
     @property
     def name(self) -> str:
@@ -82,6 +108,10 @@ class Summary:
     proofs: dict[str, dict[str, list[Any]]]
     blocks_made: int  #: measured blocks in which every planned trial was made
     complete: bool
+    ended: dict[str, str] | None = None  #: `why` and `sentence`, when fewer blocks were enough
+    precision: Precision | None = None  #: when one was asked for
+    noise_floor: tuple[dict[str, Any], ...] = ()  #: of the host's selftests, those of the metrics that were measured
+    remarks: tuple[str, ...] = ()  #: sentences that a reader of any figure must know
 
     def of(self, benchmark: str, metric: str | None = None, role: str | None = None) -> list[Series]:
         """The series of a benchmark, of one metric and one role if told."""
@@ -98,6 +128,8 @@ class Summary:
             "complete": self.complete,
             "blocks": self.terms.blocks,
             "blocks_made": self.blocks_made,
+            "ended": self.ended,
+            "precision": None if self.precision is None else asdict(self.precision),
             "seed": self.terms.seed,
             "baselines": self.baselines,
             "variants": list(self.terms.variants),
@@ -105,6 +137,8 @@ class Summary:
             "series": [_plain(one) for one in self.series],
             "failures": [asdict(one) for one in self.failures],
             "proofs": self.proofs,
+            "noise_floor": list(self.noise_floor),
+            "remarks": list(self.remarks),
         }
 
     def frame(self) -> pd.DataFrame:

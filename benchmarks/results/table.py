@@ -3,63 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.harness.terms import Subject
+from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.metrics import END_OF_TRIAL
-from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.results.judgement import judge
+from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity, under
+from isoscope.benchmarks.results.screen import print_figures
 from isoscope.benchmarks.results.summary import Series, Summary
 from isoscope.benchmarks.results.verdict import accelerators
-from isoscope.core.cli.output import console, print_table, printable, table
+from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
+
+_KEY = " (▲ better, ▼ worse, ≈ no difference shown)"
 
 
 def print_summary(summary: Summary) -> None:
-    """Print a table for each headline metric, the phases, what failed, what was not run, and the harness's cost."""
+    """Print a table for each benchmark, then the phases, what failed, what was not run, and the harness's cost."""
     import click
 
     for subject in summary.terms.subjects:
-        for metric in subject.headline:
-            baseline = printable(summary.baselines[subject.benchmark])
-            click.echo(f"{metric.name} of {printable(subject.name)}, {metric.direction} is better; ratio to {baseline}")
-            _print_metric(summary, subject.benchmark, metric)
-            click.echo()
+        baseline = printable(summary.baselines[subject.benchmark])
+        click.echo(f"{subject.benchmark} of {printable(subject.name)}, ratio to {baseline}{_KEY}")
+        _print_benchmark(summary, subject)
+        click.echo()
     lines = [*_phases(summary), *_reasons(summary), *_failures(summary), *_not_run(summary), *_harness(summary)]
-    for line in [*lines, *accelerators(summary)]:
+    for line in [*lines, *accelerators(summary), *summary.remarks]:
         click.echo(printable(line))
 
 
-def _print_metric(summary: Summary, benchmark: str, metric: Metric) -> None:
-    baseline = summary.baselines[benchmark]
-    _print(
-        ("VARIANT", "N", "P50", "P90", "P99", "RATIO", "95 % INTERVAL", "FAILED"),
-        (_row(one, baseline) for one in summary.of(benchmark, metric.name, "headline")),
-    )
+def _print_benchmark(summary: Summary, subject: Subject) -> None:
+    rows = [_row(one) for metric in subject.headline for one in _in_order(summary, subject, metric)]
+    columns = ["METRIC", "VARIANT", "N", "P50", "P90", "P99", "RATIO", "95 % INTERVAL", "", "FAILED"]
+    if not any(row[-1] for row in rows):
+        columns.pop()
+    print_figures(columns, [row[: len(columns)] for row in rows], spare=("P99", "P90", "N"))
 
 
-def _print(columns: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> None:
-    """A table whose figures are never cut: on a narrow terminal the variants' names give way."""
-    screen = console()
-    if not screen.is_terminal:
-        print_table(columns, rows)
-        return
-    made = table(columns, rows)
-    made.columns[0].no_wrap, made.columns[0].overflow = False, "fold"
-    screen.print(made)
+def _in_order(summary: Summary, subject: Subject, metric: Metric) -> Iterator[Series]:
+    """The series of a metric: under each value of the dimensions, the variants beside each other."""
+    series = summary.of(subject.benchmark, metric.name, "headline")
+    kinds: list[dict[str, object]] = []
+    for one in series:
+        if one.labels not in kinds:
+            kinds.append(one.labels)
+    for labels in kinds:
+        yield from (one for one in series if one.labels == labels)
 
 
-def _row(one: Series, baseline: str) -> tuple[object, ...]:
-    unit = one.metric.unit
-    percentiles = [quantity(value, unit) for value in (one.p50, one.p90, one.p99)]
-    if one.ratio is None or one.ratio.value is None:
-        return (
-            one.name,
-            one.blocks,
-            *percentiles,
-            "1" if one.blocks and one.variant == baseline else MISSING,
-            "",
-            one.failed,
-        )
-    return one.name, one.blocks, *percentiles, number(one.ratio.value), interval(one.ratio.interval), one.failed
+def _row(one: Series) -> tuple[Any, ...]:
+    metric = one.metric
+    name = metric.name.removeprefix(f"{one.benchmark}.")
+    arrow = "↓" if metric.direction is Direction.LOWER else "↑"
+    percentiles = [quantity(value, metric.unit) for value in (one.p50, one.p90, one.p99)]
+    ratio, span, sign = ("1" if one.values and one.ratio is None else MISSING), "", ""
+    if one.ratio is not None and one.ratio.value is not None:
+        judged = judge(metric, one.ratio.interval)
+        ratio, span, sign = number(one.ratio.value), interval(one.ratio.interval), judged.sign if judged else ""
+    who = f"{one.variant} ({one.accelerator})" if one.accelerator else one.variant
+    return f"{name} {arrow} {under(one.labels)}".rstrip(), who, one.blocks, *percentiles, ratio, span, sign, one.failed
 
 
 def _phases(summary: Summary) -> Iterator[str]:

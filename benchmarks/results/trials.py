@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.core.errors import HostError, InputError
@@ -61,18 +61,23 @@ def lines(path: Path) -> Iterator[Line]:
     Raises InputError for a line before the last that is no trial.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            yield from _whole(file, path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", hint="it must be a run's folder") from error
-    end = 0
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
+
+
+def _whole(file: BinaryIO, path: Path) -> Iterator[Line]:
+    """One line at a time: a long run's file is many times as large as what is kept of it."""
+    size, end = os.fstat(file.fileno()).st_size, 0
+    for number, line in enumerate(file, 1):
         end += len(line)
         try:
             row = json.loads(line)
             if not line.endswith(b"\n") or not isinstance(row, dict) or row.keys() < set(FIELDS):
                 raise ValueError("it lacks fields")
         except ValueError as error:
-            if end == len(data):
+            if end >= size:
                 return
             raise InputError(
                 f"line {number} of {path} is no trial: {error}", hint="restore the file, or delete that line"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
 from isoscope.benchmarks.metric import Metric
-from isoscope.benchmarks.startup.metrics import PHASES, STARTUP, phase
+from isoscope.benchmarks.request import BenchmarkOption, count
+from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.core.errors import Timeout, WorkloadFailed
 from isoscope.core.instance import Exit, Instance
 
@@ -22,22 +23,35 @@ LINGER = 2.0
 
 
 class Startup(Benchmark):
-    """One instance at a time: create (outside the clock), start, ready, its own end, delete."""
+    """One instance at a time, or some at once: create (outside the clock), start, ready, its own end, delete."""
 
     name: ClassVar[str] = "startup"
     summary: ClassVar[str] = "time until a workload is ready, by phases, and until all of it is gone again"
     workload: ClassVar[str] = "hello"
     headline: ClassVar[tuple[Metric, ...]] = STARTUP
     details: ClassVar[tuple[Metric, ...]] = tuple(phase(name) for name in PHASES)
+    options: ClassVar[tuple[BenchmarkOption, ...]] = (
+        BenchmarkOption("at-once", "how many instances are asked for at once", default="1", read=count),
+    )
+
+    def headline_for(self, options: Mapping[str, Any]) -> tuple[Metric, ...]:
+        """Of several at once, the makespan and each one's time until it is ready; their ends are not apart."""
+        return self.headline if options["at-once"] == 1 else (MAKESPAN, READY)
 
     def measure(self, trial: Trial) -> Iterator[Value]:
-        """Ready, total and every phase of one instance. Raises WorkloadFailed for a status other than 0."""
+        """Ready, total and every phase of one instance, or of several at once the makespan and each one's.
+
+        Raises WorkloadFailed for a status other than 0.
+        """
+        if trial.options["at-once"] > 1:
+            from isoscope.benchmarks.startup.several import measure_at_once
+
+            yield from measure_at_once(trial, trial.options["at-once"])
+            return
         with trial.instance() as instance:
             instance.start()
             instance.wait_ready(trial.timeout)
-            ended = _own_end(instance)
-        if ended is not None and ended.exit_status != 0:
-            raise WorkloadFailed(f"the workload ended with status {ended.exit_status}")
+            ended = own_end(instance, LINGER)
         labels, timeline = instance.proof(), instance.timeline
         yield Value(READY, timeline.span("start", "ready"), labels)
         if ended is None:
@@ -54,9 +68,12 @@ class Startup(Benchmark):
         return figures(run)
 
 
-def _own_end(instance: Instance) -> Exit | None:
-    """How the workload ended, or None for one that stays."""
+def own_end(instance: Instance, patience: float) -> Exit | None:
+    """How the workload ended, or None for one that stays. Raises WorkloadFailed for a status other than 0."""
     try:
-        return instance.wait(LINGER)
+        ended = instance.wait(patience)
     except Timeout:
         return None
+    if ended.exit_status != 0:
+        raise WorkloadFailed(f"the workload ended with status {ended.exit_status}")
+    return ended

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure, styles
-from isoscope.benchmarks.startup.metrics import PHASES, STARTUP
+from isoscope.benchmarks.report.plots import bars, found
+from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP
 from isoscope.core.units import format_duration
 
 if TYPE_CHECKING:
@@ -42,7 +43,17 @@ _OTHERS = (("#56b4e9", "\\\\"), ("#009e73", "\\\\"), ("#cc79a7", "\\\\"), ("#d55
 def figures(run: Run) -> list[Figure]:
     """The ECDF of each headline metric, and the phases; none of what was not measured."""
     drawn = [_ecdf(run, metric) for metric in STARTUP]
-    return [one for one in (drawn[0], _phases(run), drawn[1]) if one is not None]
+    return [one for one in (_makespan(run), drawn[0], _phases(run), drawn[1]) if one is not None]
+
+
+def _makespan(run: Run) -> Figure | None:
+    at_once = run.terms.subject("startup").options.get("at-once")
+    return bars(
+        run,
+        found(run, "startup", MAKESPAN),
+        name="startup-makespan",
+        title=f"Until the last of {at_once} instances asked for at once is ready",
+    )
 
 
 def _values(run: Run, series: Series) -> np.ndarray[Any, np.dtype[np.float64]]:

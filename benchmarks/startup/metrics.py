@@ -34,6 +34,14 @@ STARTUP = (
     ),
 )
 
+#: With several instances at once, in place of the whole life of one.
+MAKESPAN = Metric(
+    "startup.makespan",
+    "ns",
+    Direction.LOWER,
+    "Of instances that are asked for at once, from the first call of Instance.start() until the last is ready.",
+)
+
 
 def phase(name: str) -> Metric:
     """The metric of a start-up's phase; a stranger's backend may have phases of its own."""

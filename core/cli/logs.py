@@ -37,8 +37,8 @@ def logs(follow: bool, name: str) -> None:
 
 def _follow(record: Record, file: BinaryIO, has_ended: Callable[[], bool]) -> None:
     """Copy what is there and what comes, until the record says that the instance has ended, or its keeper is dead."""
-    from isoscope.core.cli.inotify import IN_DELETE, IN_MODIFY, IN_MOVED_TO, Watch
     from isoscope.core.errors import NotFound
+    from isoscope.core.inotify import IN_DELETE, IN_MODIFY, IN_MOVED_TO, Watch
 
     with Watch(record.directory, IN_MODIFY | IN_MOVED_TO | IN_DELETE) as watch, _Keeper(record) as keeper:
         poll = select.poll()

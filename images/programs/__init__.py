@@ -14,12 +14,13 @@ from isoscope.core.errors import HostError, NotFound
 
 SOURCES = Path(__file__).parent
 
-#: No -march: every variant is to run the same instructions, whatever CPU it is shown. No build id and no seed that
-#: depends on a path: they would differ from one checkout to the next.
+#: No -march: where a program does not choose by itself, every variant runs the same instructions, whatever CPU it is
+#: shown; nor may a loop become a call of memcpy(3), which chooses. A build id would differ between two checkouts.
 CFLAGS = (
     "-std=gnu11",
     "-D_GNU_SOURCE",
-    "-O2",
+    "-O3",
+    "-fno-tree-loop-distribute-patterns",
     "-static",
     "-s",
     "-Wall",

@@ -1,20 +1,27 @@
-"""How long the command line itself takes; `make bench` runs it, and nothing is decided by it."""
+"""How long the command line itself takes, against the interpreter that it needs."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+from isobench.duel import Duel
+from isobench.rounds import typical
+
 SCRIPT = Path(sys.executable).with_name("isoscope")
 
-
-def test_help(benchmark):
-    """`isoscope --help`, from the start of the process to its end. The aim: 0.25 s on the test machine."""
-    benchmark.extra_info["aim_s"] = 0.25
-    benchmark.pedantic(
-        subprocess.run, args=([SCRIPT, "--help"],), kwargs={"check": True, "capture_output": True}, rounds=20
-    )
+#: Seconds, on a machine like that of the tests.
+MOST = 0.25
 
 
-def test_an_interpreter_that_does_nothing(benchmark):
-    """The floor under it: the same interpreter and environment."""
-    benchmark.pedantic(subprocess.run, args=([sys.executable, "-c", ""],), kwargs={"check": True}, rounds=20)
+def test_help(duel: Duel) -> None:
+    """`isoscope --help`, from the start of the process to its end."""
+    found = duel("isoscope --help", helped, nothing, to="an interpreter that does nothing", rounds=30)
+    duel.limit("isoscope --help", typical(found.ours) / 1e9, MOST, "s")
+
+
+def helped() -> None:
+    subprocess.run([SCRIPT, "--help"], check=True, capture_output=True)
+
+
+def nothing() -> None:
+    subprocess.run([sys.executable, "-c", ""], check=True, capture_output=True)

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from time import monotonic_ns
 
 import pytest
+from isobench.bare import bare_container
+from isobench.duel import Duel
+from isobench.rounds import typical
 from isoscope.core import Exit, Lab, Workload
 
 pytestmark = pytest.mark.root
 
 PATIENCE = 60
 ROUNDS = 150
-WARM_UPS = 5
 COMMAND = "/bin/true"
 
-#: How much longer than the C program a start and an end may take together, p50 against p50.
+#: How much longer than the C program a start and an end may take together.
 MOST = 3.0
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The C program."""
-    program = tmp_path_factory.mktemp("bare") / "bare_container"
-    source = Path(__file__).with_name("bare_container.c")
-    subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-static", "-o", program, source], check=True)
-    return program
 
 
 def ours(lab: Lab) -> int:
@@ -40,14 +34,6 @@ def ours(lab: Lab) -> int:
     total = instance.timeline.span("start", "deleted")
     assert total is not None
     return total
-
-
-def by_c(program: Path, lower: Path, directory: Path) -> int:
-    """Nanoseconds, as the C program counts them. It makes its directories before, as `Backend.create` does."""
-    directory.mkdir()
-    done = subprocess.run([program, lower, directory, COMMAND], stdout=subprocess.PIPE, text=True, check=True)
-    directory.rmdir()
-    return int(done.stdout)
 
 
 def make_bundle(bundle: Path, lower: Path) -> Path:
@@ -68,32 +54,18 @@ def by_runc(bundle: Path, number: int) -> int:
     return monotonic_ns() - start
 
 
-def p50(values: list[int]) -> float:
-    return statistics.median(values[WARM_UPS:] or values)
-
-
-def test_container_total(benchmark, lab: Lab, bare: Path, tmp_path: Path, capsys) -> None:
+def test_container_total(duel: Duel, lab: Lab, compile_c: Callable[[str], Path], tmp_path: Path) -> None:
+    program = compile_c("bare_container")
     lower = lab.images.rootfs("base").layers[-1].resolve()  # runc takes no path with a link in it
     bundle = make_bundle(tmp_path / "bundle", lower)
-    spans: dict[str, list[int]] = {"ours": [], "c": [], "runc": []}
+    runc: list[float] = []
+    rounds = count()
 
-    def one_round() -> None:
-        number = len(spans["ours"])
-        spans["ours"].append(ours(lab))
-        spans["c"].append(by_c(bare, lower, lab.home / "bare"))
-        if number % 5 == 0:
-            spans["runc"].append(by_runc(bundle, number))
+    def bare() -> int:
+        if (number := next(rounds)) % 5 == 0:
+            runc.append(by_runc(bundle, number))
+        return bare_container(program, lower, lab.home / "bare", COMMAND)
 
-    benchmark.pedantic(one_round, rounds=ROUNDS, iterations=1)
-    medians = {name: p50(values) for name, values in spans.items()}
-    ratios = {"ratio_to_c": medians["ours"] / medians["c"], "ratio_to_runc": medians["ours"] / medians["runc"]}
-    benchmark.extra_info.update({f"{name}_p50_ms": value / 1e6 for name, value in medians.items()} | ratios)
-    with capsys.disabled():
-        print(  # noqa: T201 -- a benchmark is for reading
-            f"\ncontainer: p50 of startup.total {medians['ours'] / 1e6:.2f} ms, C program {medians['c'] / 1e6:.2f} ms, "
-            f"ratio {ratios['ratio_to_c']:.2f} (at most {MOST}); runc {medians['runc'] / 1e6:.2f} ms, "
-            f"ratio {ratios['ratio_to_runc']:.2f} (less than 1)"
-        )
-    if benchmark.enabled:
-        assert ratios["ratio_to_c"] <= MOST
-        assert ratios["ratio_to_runc"] < 1
+    found = duel("container", lambda: ours(lab), bare, to="the C program", rounds=ROUNDS, warmups=5)
+    duel.limit("container", found.ratio, MOST, "times the C program")
+    duel.limit("container", typical(found.ours) / typical(runc), 1, "times runc")

@@ -13,7 +13,14 @@ from isoscope.core.registry import Owner
 
 
 def moment(**changed: Any) -> dict[str, Any]:
-    quiet = {"busy": 0.01, "instances": 0, "leftovers": 0, "cpu_ticks": {"total": 1000, "steal": 10, "idle": 900}}
+    quiet = {
+        "busy": 0.01,
+        "instances": 0,
+        "leftovers": 0,
+        "machines": 0,
+        "containers": 0,
+        "cpu_ticks": {"total": 1000, "steal": 10, "idle": 900},
+    }
     return quiet | changed
 
 
@@ -26,6 +33,8 @@ def test_a_quiet_host_is_not_remarked_upon() -> None:
     [
         ({"busy": 0.6}, "the host is busy: others use 60% of its CPUs"),
         ({"instances": 2}, "2 other instance(s)"),
+        ({"machines": 3}, "3 virtual machine(s) of others"),
+        ({"containers": 4}, "4 other PID namespace(s)"),
         ({"leftovers": 1}, "isoscope gc removes them"),
     ],
 )

@@ -132,8 +132,21 @@ def test_outliers_are_flagged_by_their_distance_in_deviations() -> None:
     assert not statistics.outliers(np.array([1.0, 1, 1, 1, 9])).any()  # the spread is unknown: nothing is claimed
 
 
+@pytest.mark.parametrize("count", [9, 10, 31])
+def test_medians_of_resamples_are_as_if_every_value_had_been_drawn(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "_RESAMPLES", 100_000)
+    monkeypatch.setattr(statistics, "_LEAST_RESAMPLES", 100_000)
+    values = rng().lognormal(0, 0.5, count)
+    found = statistics._medians_drawn(values, rng())
+    drawn = statistics._draw([values], lambda medians: medians[0], rng())
+    assert len(found) == len(drawn) == 100_000
+    at = np.union1d(found, drawn)
+    shares = [np.searchsorted(np.sort(each), at, side="right") / len(each) for each in (found, drawn)]
+    assert np.max(np.abs(shares[0] - shares[1])) < 0.012  # Kolmogorov and Smirnov: once in 500,000 times by chance
+
+
 def test_many_blocks_are_drawn_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "_BATCH", 1000)
     values = rng().lognormal(0, 0.3, 400)
-    whole = statistics.median_interval(values, rng())
+    whole = statistics.ratio_interval(values, np.ones(400), rng())
     assert whole.low < np.median(values) < whole.high

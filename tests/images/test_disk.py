@@ -75,7 +75,7 @@ def test_the_disk_is_sound_sparse_and_read_only(stacked: Rootfs, home: Path) -> 
     disk = disk_image(stacked, home)
     status = disk.stat()
     assert stat.S_IMODE(status.st_mode) == 0o444
-    assert status.st_size >= 1 << 30
+    assert status.st_size >= 32 << 30
     assert status.st_blocks * 512 < 4 << 20
     subprocess.run(["e2fsck", "-fn", disk], check=True, capture_output=True)
 
@@ -83,7 +83,7 @@ def test_the_disk_is_sound_sparse_and_read_only(stacked: Rootfs, home: Path) -> 
 def test_the_disk_has_room(stacked: Rootfs, home: Path, tmp_path: Path) -> None:
     with mounted(disk_image(stacked, home), tmp_path / "mnt") as root:
         free = os.statvfs(root)
-        assert free.f_bavail * free.f_frsize > 0.9 * (1 << 30)
+        assert free.f_bavail * free.f_frsize > 0.9 * (32 << 30)
         assert free.f_favail > 50_000
 
 

@@ -48,6 +48,12 @@ def test_without_a_network_there_is_no_device_for_one():
     assert interface.find("mac").get("address") == LEASE.mac
 
 
+@pytest.mark.parametrize(("vhost", "driver"), [(True, "vhost"), (False, "qemu")])
+def test_who_moves_the_packets_is_not_left_to_libvirt(vhost, driver):
+    [interface] = parsed(replace(MACHINE, lease=LEASE, vhost=vhost)).findall(".//interface")
+    assert interface.find("driver").get("name") == driver
+
+
 @pytest.mark.parametrize(
     "path", ["/x'/><disk type='file'/><!--", '/"&amp;"', "/]]>", "/<source file='/etc/shadow'/>"], ids=range(4)
 )
@@ -80,3 +86,10 @@ def test_shortcuts_of_emulation_are_for_emulation_alone():
     assert "nolapic_timer" in command_line(MACHINE).split()
     assert "nolapic_timer" not in command_line(replace(MACHINE, vcpus=2)).split()
     assert "tsc=reliable" not in command_line(replace(MACHINE, accelerator="kvm")).split()
+
+
+def test_a_guest_is_told_the_rate_of_its_clock_where_it_would_measure_it_wrong():
+    told = replace(MACHINE, tsc_khz=2_596_105)
+    assert "tsc_early_khz=2596105" in command_line(told).split()
+    assert "tsc_early_khz" not in command_line(MACHINE)
+    assert "tsc_early_khz" not in command_line(replace(told, accelerator="kvm"))

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from isoscope.core.cli.inotify import IN_MOVED_TO, Watch
+from isoscope.core.inotify import IN_MOVED_TO, Watch
 from isoscope.testing.host import HostWatch
 
 from .conftest import Ending, done, isoscope, listed, refused, start, status

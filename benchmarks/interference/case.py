@@ -1,0 +1,152 @@
+"""One variant in one trial, with limits or without: a victim, and one neighbour after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from math import ceil
+from statistics import median
+
+from isoscope.benchmarks.benchmark import Label, Trial, Value
+from isoscope.benchmarks.interference import terms as ceilings
+from isoscope.benchmarks.interference.metrics import ALONE, FINISHED, SLOWDOWN
+from isoscope.benchmarks.interference.neighbour import neighbour
+from isoscope.benchmarks.interference.terms import ON, Terms, relation, told
+from isoscope.benchmarks.interference.victim import End, Outcome, Victim
+from isoscope.core.capabilities import Capabilities
+from isoscope.core.errors import InstanceFailed, IsoscopeError
+from isoscope.core.instance import Instance, Status
+
+#: What a backend must be able to limit, for there to be limits at all.
+_LIMITS = frozenset({"cpus", "memory", "pids"})
+
+_LONGEST = 900  #: seconds that a neighbour runs at most; images/programs/hog.c takes no more
+
+_NS = 1_000_000_000
+
+#: Units of work by variant.
+Units = MutableMapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Encounter:
+    """What became of the victim beside one neighbour."""
+
+    neighbour: str
+    outcome: Outcome
+    labels: dict[str, Label]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured, and on which terms."""
+
+    trial: Trial
+    terms: Terms
+    capabilities: Capabilities
+    units: Units  #: filled by the first trial of each variant, which is a warm-up
+
+    @classmethod
+    def of(cls, trial: Trial, limits: str, units: Units) -> Case:
+        """The case of `limits=on` or `off` in a trial."""
+        capabilities = trial.lab.backend(trial.variant.backend).capabilities
+        return cls(trial, Terms.of(limits, trial.options, trial.variant, capabilities), capabilities, units)
+
+    def measure(self, troubles: list[IsoscopeError]) -> Iterator[Value]:
+        """Every value of the case. What keeps a neighbour from being had is added to `troubles`."""
+        refused = {name: self._refusal(name) for name in self._order()}
+        for name, reason in refused.items():
+            if reason:
+                yield from self._missing(name, reason)
+        wanted = [name for name, reason in refused.items() if not reason]
+        if not wanted:
+            return
+        with self.trial.instance(replace(self.trial.workload, resources=self.terms.victim)) as instance:
+            instance.start()
+            instance.wait_ready(self.trial.timeout)
+            victim = Victim(instance, self.trial.options["victim"])
+            units, alone, met = self._calibrated(victim), list[int](), list[_Encounter]()
+            if self.trial.warmup:
+                alone.append(victim.alone(units, self.trial.timeout))
+            for name in () if self.trial.warmup else wanted:
+                self.trial.step(f"{name}, limits {self.terms.limits}")
+                alone.append(victim.alone(units, self.trial.timeout))
+                try:
+                    met.append(self._meet(victim, name, units, median(alone)))
+                except IsoscopeError as error:
+                    troubles.append(error)
+                    yield from self._missing(name, error.message)
+                _check(instance, name)
+            labels = self._labels(instance, units)
+        yield Value(ALONE, median(alone) / units, labels)
+        for one in met:
+            yield from self._values(one, median(alone), labels)
+
+    def _order(self) -> list[str]:
+        """The neighbours in an order that differs from block to block and is always the same for the same block."""
+        block, limits = self.trial.block, self.terms.limits
+        names: tuple[str, ...] = self.trial.options["neighbours"]
+        return sorted(names, key=lambda name: sha256(f"{block}/{limits}/{name}".encode()).digest())
+
+    def _refusal(self, name: str) -> str:
+        """Why a neighbour is not had here; empty when it may be."""
+        if self.terms.limits == ON and (lacks := sorted(_LIMITS - self.capabilities.limits)):
+            return f"backend {self.trial.variant.backend!r} cannot limit {', '.join(lacks)}"
+        options, home = self.trial.options, self.trial.lab.home
+        return ceilings.too_dangerous(name, self.terms, options, self.capabilities) or ceilings.no_room(name, home)
+
+    def _calibrated(self, victim: Victim) -> int:
+        variant = str(self.trial.variant)
+        if variant not in self.units:
+            self.units[variant] = victim.calibrate(int(self.trial.options["work"] * _NS), self.trial.timeout)
+        return self.units[variant]
+
+    def _meet(self, victim: Victim, name: str, units: int, alone_ns: float) -> _Encounter:
+        """The victim's work beside a neighbour. Raises IsoscopeError when the neighbour cannot be had."""
+        timeout = self.trial.options["patience"] * alone_ns / _NS
+        amount = ceilings.amount(name, self.terms.neighbour)
+        # It may take so long to be at work, and the victim to begin; then it ends by itself, whatever happens to us.
+        seconds = min(_LONGEST, ceil(self.trial.timeout + timeout) + 60)
+        resources = self.terms.neighbour
+        with neighbour(self.trial, name, amount=amount, seconds=seconds, resources=resources) as beside:
+            outcome = victim.run(units, timeout)
+            account = beside.account()
+        return _Encounter(name, outcome, {"neighbour_amount": amount, "ended": outcome.end.value, **account})
+
+    # What is said
+
+    def _labels(self, instance: Instance, units: int) -> dict[str, Label]:
+        return {
+            **instance.proof(),
+            "limits": self.terms.limits,
+            "victim": self.trial.options["victim"],
+            "units": units,
+            "victim_limits": told(self.terms.victim),
+            "neighbour_limits": told(self.terms.neighbour),
+            "host_cpus": ceilings.host_cpus(),
+            "autogroup": ceilings.groups_by_session(),
+        }
+
+    def _values(self, one: _Encounter, alone_ns: float, common: dict[str, Label]) -> Iterator[Value]:
+        labels = {**common, **self._who(one.neighbour), **one.labels}
+        slowdown = None if one.outcome.ns is None else one.outcome.ns / alone_ns
+        yield Value(SLOWDOWN, slowdown, labels, reason=self._reason(one.outcome))
+        yield Value(FINISHED, float(slowdown is not None), labels)
+
+    def _missing(self, name: str, reason: str) -> Iterator[Value]:
+        for metric in (SLOWDOWN, FINISHED):
+            yield Value(metric, None, {"limits": self.terms.limits, **self._who(name)}, reason=reason)
+
+    def _who(self, name: str) -> dict[str, Label]:
+        return {"neighbour": name, "class": relation(self.trial.options["victim"], name)}
+
+    def _reason(self, outcome: Outcome) -> str:
+        if outcome.end is End.TIMED_OUT:
+            return f"the victim did not finish within {self.trial.options['patience']} times as long as alone"
+        return f"the victim {outcome.end.value}" + (f": {outcome.complaint}" if outcome.complaint else "")
+
+
+def _check(instance: Instance, name: str) -> None:
+    if instance.status is not Status.RUNNING:
+        raise InstanceFailed(f"the victim's instance ended beside the neighbour {name}")

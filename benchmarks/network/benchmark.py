@@ -1,0 +1,159 @@
+"""The benchmark `network`: how fast and how soon, by path, and what the host's processors spend on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import sleep
+from typing import TYPE_CHECKING, ClassVar
+
+from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
+from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.network import iperf3, pingpong
+from isoscope.benchmarks.network.cpu import QUIET, Sample, Usage
+from isoscope.benchmarks.network.ends import TO_HOST, Ends, ends_of, free_port, paths
+from isoscope.benchmarks.network.exchange import Exchange, Outcome
+from isoscope.benchmarks.network.metrics import (
+    BACKGROUND,
+    CPU_PER_BYTE,
+    CPU_PER_TRANSACTION,
+    DETAILS,
+    HEADLINE,
+    HOST_CPU_PER_BYTE,
+    HOST_CPU_PER_TRANSACTION,
+    LATENCY,
+    THROUGHPUT,
+    TRANSACTIONS,
+)
+from isoscope.benchmarks.request import BenchmarkOption, count
+from isoscope.core.units import parse_size
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.report.figure import Figure
+    from isoscope.benchmarks.results.run import Run
+
+
+class Network(Benchmark):
+    """Bulk transfer, and requests one at a time, between the host and an instance and between two instances."""
+
+    name: ClassVar[str] = "network"
+    summary: ClassVar[str] = "TCP throughput, latency with its tail, and the CPU time that each byte and request costs"
+    workload: ClassVar[str] = "network"
+    headline: ClassVar[tuple[Metric, ...]] = HEADLINE
+    details: ClassVar[tuple[Metric, ...]] = DETAILS
+    dimensions: ClassVar[tuple[str, ...]] = ("path",)
+    options: ClassVar[tuple[BenchmarkOption, ...]] = (
+        BenchmarkOption("duration", "seconds of each test", "10", quick="1", read=count),
+        BenchmarkOption("streams", "TCP connections of the bulk transfer", "1", read=count),
+        BenchmarkOption("size", "bytes of a request, and of its reply", "100", read=parse_size),
+        BenchmarkOption("paths", "which paths, joined by +", "all", read=paths),
+    )
+    requires: ClassVar[frozenset[str]] = frozenset({"exec", "runs_image"})
+
+    def measure(self, trial: Trial) -> Iterator[Value]:
+        """Every path in turn, with the same instances. A warm-up takes the first path only, and a second for it."""
+        wanted = trial.options["paths"][:1] if trial.warmup else trial.options["paths"]
+        seconds = 1 if trial.warmup else trial.options["duration"]
+        trial.step("starting")
+        with ends_of(trial, wanted) as found:
+            for place, ends in enumerate(found):
+                background = _background(ends, seconds)
+                if place == 0:
+                    yield Value(BACKGROUND, background.host_share, ends.labels)
+                trial.step(f"{ends.path}: throughput")
+                yield from _throughput(trial, ends, seconds, background)
+                if ends.path != TO_HOST:  # a request and its reply go both ways already
+                    trial.step(f"{ends.path}: latency")
+                    yield from _latency(trial, ends, seconds, background)
+
+    def cautions(self, run: Run) -> list[str]:
+        """What the figures do not say: loopback, unlike links, guests' clocks, a busy host."""
+        from isoscope.benchmarks.network.cautions import cautions
+
+        return cautions(run)
+
+    def figures(self, run: Run) -> list[Figure]:
+        """Throughput by path, tails of the latency, and the CPU's share."""
+        from isoscope.benchmarks.network.figures import figures
+
+        return figures(run)
+
+
+def _background(ends: Ends, seconds: int) -> Usage:
+    """What the processors do while nothing is sent."""
+    before = Sample.take(ends.both)
+    sleep(seconds / 4)
+    return before.until(Sample.take(ends.both))
+
+
+def _throughput(trial: Trial, ends: Ends, seconds: int, background: Usage) -> Iterator[Value]:
+    port = free_port()
+    test = Exchange(
+        port=port,
+        server=iperf3.server(ends.address, port),
+        ready=iperf3.READY,
+        client=iperf3.client(
+            ends.address, port, seconds=seconds, streams=trial.options["streams"], reverse=ends.reverse
+        ),
+        seconds=seconds,
+        statuses=iperf3.STATUSES,
+    )
+    outcome = test.run(ends, trial.timeout)
+    trial.keep(f"throughput-{ends.path}.json", outcome.output)
+    rate = iperf3.throughput(outcome.output, reverse=ends.reverse)
+    labels = {**ends.labels, "congestion": iperf3.CONGESTION}
+    yield Value(THROUGHPUT, rate, labels)
+    yield from _costs(_Done(rate, CPU_PER_BYTE, HOST_CPU_PER_BYTE, labels), outcome, background)
+
+
+def _latency(trial: Trial, ends: Ends, seconds: int, background: Usage) -> Iterator[Value]:
+    port, size = free_port(), trial.options["size"]
+    test = Exchange(
+        port=port,
+        server=pingpong.server(port, size=size),
+        ready=pingpong.READY,
+        client=pingpong.client(ends.address, port, seconds=seconds, size=size),
+        seconds=seconds,
+    )
+    outcome = test.run(ends, trial.timeout)
+    trial.keep(f"latency-{ends.path}.json", outcome.output)
+    found = pingpong.latency(outcome.output, seconds=seconds)
+    for name, ns in found.percentiles.items():
+        yield Value(LATENCY[name], ns, ends.labels)
+    yield Value(TRANSACTIONS, found.transactions, ends.labels)
+    done = _Done(found.transactions, CPU_PER_TRANSACTION, HOST_CPU_PER_TRANSACTION, ends.labels)
+    yield from _costs(done, outcome, background)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was done in a second, and the metrics of what each unit of it costs the processors."""
+
+    rate: float
+    ends: Metric
+    host: Metric
+    labels: Mapping[str, Label]
+
+    def cost(self, metric: Metric, used: float) -> Value:
+        if used <= 0:
+            reason = "the processors were busier before the test than in its midst"
+            return Value(metric, None, self.labels, reason)
+        return Value(metric, used / self.rate * 1e9, self.labels)
+
+
+def _costs(done: _Done, outcome: Outcome, background: Usage) -> Iterator[Value]:
+    """The processors' time for each unit of what was done."""
+    ends, host, labels = done.ends, done.host, done.labels
+    if (during := outcome.usage) is None:
+        reason = "the test ended before the processors had been watched"
+        yield from (Value(metric, None, labels, reason) for metric in (ends, host))
+        return
+    if during.ends is None or background.ends is None:
+        yield Value(ends, None, labels, reason="a backend does not count the CPU time of its instances")
+    else:
+        yield done.cost(ends, during.ends - background.ends)
+    if background.host_share > QUIET:
+        busy = f"over {QUIET:.0%} of the host's processors were busy before the test"
+        yield Value(host, None, labels, reason=f"{busy}: what it costs cannot be told from that")
+    else:
+        yield done.cost(host, during.host - background.host)

@@ -1,0 +1,120 @@
+"""Who talks to whom: the paths, and the instances at their ends."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from isoscope.benchmarks.benchmark import Label, Trial
+from isoscope.benchmarks.network import link
+from isoscope.core.errors import InputError, Unsupported
+from isoscope.core.instance import Instance
+from isoscope.core.variant import Variant
+from isoscope.core.workload import Network, Resources, Workload, parse_network
+
+#: The other end of the paths that begin or end on the host: a plain process of it, from the same image.
+HOST = Variant("process")
+
+TO_INSTANCE, TO_HOST, BETWEEN = "host-to-instance", "instance-to-host", "instance-to-instance"
+PATHS = (TO_INSTANCE, TO_HOST, BETWEEN)
+
+
+def paths(text: str) -> tuple[str, ...]:
+    """Read `all`, or paths with `+` between them. Raises InputError."""
+    chosen = PATHS if text == "all" else tuple(text.split("+"))
+    for path in chosen:
+        if path not in PATHS or chosen.count(path) > 1:
+            raise InputError(
+                f"{text!r} are not paths of the benchmark", hint=f"write all, or some of {' + '.join(PATHS)}"
+            )
+    return chosen
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The instances of one path. The server is the instance that is measured, in either direction."""
+
+    path: str
+    client: Instance
+    server: Instance
+    address: str  #: of the server, as the client reaches it
+    device: str  #: of the host, which every packet between them passes
+    labels: dict[str, Label]
+
+    @property
+    def reverse(self) -> bool:
+        """Whether the server sends."""
+        return self.path == TO_HOST
+
+    @property
+    def both(self) -> Sequence[Instance]:
+        """Client and server."""
+        return self.client, self.server
+
+
+@contextmanager
+def ends_of(trial: Trial, wanted: Sequence[str]) -> Iterator[list[Ends]]:
+    """The ends of each path, all instances running. Raises Unsupported, and whatever a start raises."""
+    workload = _connected(trial)
+    with ExitStack() as stack:
+        server = _running(trial, stack, workload, trial.variant)
+        clients = {}
+        if BETWEEN in wanted:
+            clients[BETWEEN] = _running(trial, stack, workload, trial.variant)
+        if {TO_INSTANCE, TO_HOST} & {*wanted}:
+            plain = replace(workload, network=Network.HOST, resources=Resources())
+            clients[TO_INSTANCE] = clients[TO_HOST] = _running(trial, stack, plain, HOST)
+        own_kernel = trial.lab.backend(trial.variant.backend).capabilities.own_kernel
+        yield [_ends(path, clients[path], server, guest=own_kernel and path == BETWEEN) for path in wanted]
+
+
+def _connected(trial: Trial) -> Workload:
+    """The workload on the bridge where the backend has one, else on the host's network; or as the variant says."""
+    offered = trial.lab.backend(trial.variant.backend).capabilities.networks
+    named = trial.variant.options.get("network")
+    if named is not None:
+        network = parse_network(named)
+    else:
+        network = next((one for one in (Network.BRIDGE, Network.HOST) if one in offered), Network.NONE)
+    if network is Network.NONE:
+        raise Unsupported(
+            f"{trial.variant} has no network over which its instances can be reached",
+            hint="leave out network=none" if named else "it needs network bridge or host",
+        )
+    return replace(trial.workload, network=network)
+
+
+def _running(trial: Trial, stack: ExitStack, workload: Workload, variant: Variant) -> Instance:
+    instance = stack.enter_context(trial.instance(workload, variant))
+    instance.start()
+    instance.wait_ready(trial.timeout)
+    return instance
+
+
+def _ends(path: str, client: Instance, server: Instance, *, guest: bool) -> Ends:
+    connection = server.connection()
+    network = server.workload.network
+    if connection is not None:
+        address, device = connection.address, connection.device
+    elif network is Network.HOST:
+        address, device = "127.0.0.1", link.LOOPBACK
+    else:
+        raise Unsupported(f"how an instance on network {network.value!r} is reached is not known")
+    labels: dict[str, Label] = {
+        **server.proof(),
+        **link.facts(device),
+        "network": network.value,
+        "path": path,
+        "clock": "the guest's" if guest else "the host's",
+    }
+    return Ends(path, client, server, address, device, labels)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on here. In an instance's own network namespace nobody listens on any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as any_socket:
+        any_socket.bind(("", 0))
+        port: int = any_socket.getsockname()[1]
+        return port

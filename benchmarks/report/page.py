@@ -1,0 +1,31 @@
+"""What every form of the report says alike: its title, its notes, and the command that repeats the run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from isoscope.benchmarks.harness.terms import Terms
+
+
+def title(terms: Terms) -> str:
+    """The workload where there is one for all; else the variants."""
+    names = dict.fromkeys(subject.name for subject in terms.subjects)
+    return next(iter(names)) if len(names) == 1 else ", ".join(terms.variants)
+
+
+def notes(environment: dict[str, Any]) -> list[str]:
+    """What may be in the figures, each once; of every part of a run that was gone on with."""
+    parts = [*environment.get("earlier", []), environment] if environment else []
+    return list(dict.fromkeys(note for part in parts for note in part["notes"]))
+
+
+def command(terms: Terms) -> str:
+    """The command that asks for the same again, seed and all."""
+    words = ["isoscope", "compare"]
+    names = {subject.workload.name for subject in terms.subjects}
+    if len(names) == 1:
+        words.append(names.pop() or "WORKLOAD.toml")
+    words += [word for variant in terms.variants for word in ("-b", variant)]
+    words += [word for subject in terms.subjects for word in ("-m", subject.request)]
+    return f"{shlex.join(words)} -n {terms.blocks} --seed {terms.seed}"

@@ -1,0 +1,79 @@
+"""A run of 100,000 rows: its statistics in this process, and its whole report in one of its own, time and memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic_ns
+
+import pytest
+from isobench.duel import Duel
+from isobench.long_run import long_run
+from isoscope.benchmarks import Run
+from isoscope.benchmarks.results.summarize import summarize
+from isoscope.benchmarks.results.trials import FILE
+from isoscope.core import Lab
+
+pytestmark = [pytest.mark.root, pytest.mark.vm]
+
+ROWS = 100_000
+MOST_SECONDS = 10
+MOST_MIB = 500
+
+SCRIPT = Path(sys.executable).with_name("isoscope")
+BY_HAND = Path(__file__).with_name("by_hand.py")
+
+
+@pytest.fixture
+def long(lab: Lab, tmp_path: Path) -> Path:
+    """The folder of a run with 100,000 rows."""
+    return long_run(lab, tmp_path, ROWS)
+
+
+def test_statistics(duel: Duel, long: Path) -> None:
+    run = Run(long)
+    assert abs(len(run.trials) - ROWS) < ROWS / 100
+    values = run.trials["value"].dropna().to_numpy()[:2000]
+
+    def ours() -> None:
+        summarize(run)
+
+    def plain() -> None:
+        import numpy as np
+
+        rng = np.random.default_rng(1)
+        for _ in range(4):
+            np.median(values[rng.integers(0, len(values), (999, len(values)))], axis=1)
+
+    duel("statistics of 100,000 rows", ours, plain, to="medians of 4 times 999 resamples of 2,000 values", rounds=6)
+
+
+def child(*command: str | Path) -> tuple[int, int]:
+    """Runs a program. Returns its ns and the greatest memory that it had resident, in bytes: wait4(2)."""
+    began = monotonic_ns()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return monotonic_ns() - began, usage.ru_maxrss * 1024
+
+
+def test_report(duel: Duel, long: Path) -> None:
+    spans: list[int] = []
+    peaks: list[int] = []
+
+    def ours() -> int:
+        span, peak = child(SCRIPT, "report", long)
+        spans.append(span)
+        peaks.append(peak)
+        return span
+
+    def by_hand() -> int:
+        return child(sys.executable, BY_HAND, long / FILE)[0]
+
+    duel("report of 100,000 rows", ours, by_hand, to="a script that reads them and draws one plot", rounds=4)
+    duel.limit("report of 100,000 rows, time", min(spans) / 1e9, MOST_SECONDS, "s")
+    duel.value("report of 100,000 rows, memory", max(peaks) / 2**20, "MiB", timed=False)
+    duel.limit("report of 100,000 rows, memory", max(peaks) / 2**20, MOST_MIB, "MiB", timed=False)
