@@ -60,7 +60,8 @@ class RigBackend(Backend):
                 f"{format_size(memory)} are too little for a host with machines of its own",
                 hint=f"give it at least {format_size(_LEAST_MEMORY)}",
             )
-        guests.guest(self.context.home)  # for the machines in there, which would take minutes to build it
+        for kind in (guests.VM, guests.FULL_VM):  # for the machines in there, where building them takes minutes
+            guests.guest(self.context.home, kind)
         disk_image(launch.rootfs, self.context.home)
         files = Files(self.context.home, launch.record)
         machine = Machine(

@@ -40,7 +40,7 @@ echo "nameserver 10.0.2.3" >/etc/resolv.conf
 # What the host has built already is there, and nothing that is done to it here reaches the host. What depends on the
 # processor, such as libvirt's knowledge of QEMU, is left out.
 mkdir -p "$ISOSCOPE_HOME/cache"
-for name in images layers cache/guest cache/disks; do
+for name in images layers cache/guest cache/guest-full cache/disks; do
 	if [ -e "$ISOSCOPE_RIG_HOME/$name" ]; then
 		ln -s "$ISOSCOPE_RIG_HOME/$name" "$ISOSCOPE_HOME/$name"
 	fi

@@ -104,9 +104,9 @@ class Pci:
             self._write(driver / "unbind", address)
 
     def bind(self, address: str, driver: str) -> None:
-        """Give a function without a driver to this one. The override is needed, also for the driver that would be first:
+        """Give a function without a driver to this one.
 
-        without autoprobe, the kernel binds a virtual function to nothing else.
+        Without autoprobe, the kernel binds a virtual function to no driver but the one that overrides.
         """
         path = self._devices / address
         self._write(path / "driver_override", driver)
@@ -116,6 +116,26 @@ class Pci:
             self._write(path / "driver_override", "\n")
         if _target(path / "driver") != driver:
             raise HostError(f"the driver {driver} does not take {address}", hint="dmesg may say why")
+
+    def probe(self, address: str, card: str) -> None:
+        """Give a virtual function of a card to the driver that the kernel has for it."""
+        before = self.function(card).autoprobe
+        self.set_autoprobe(card, on=True)
+        try:
+            self._write(self._sys / "bus/pci/drivers_probe", address)
+        finally:
+            self.set_autoprobe(card, on=before)
+        if not _target(self._devices / address / "driver"):
+            raise HostError(
+                f"the kernel has no driver for {address}", hint="modprobe igbvf, ixgbevf, iavf or mlx5_core"
+            )
+
+    def modalias(self, address: str) -> str:
+        """What modprobe(8) finds a function's driver by."""
+        try:
+            return (self._devices / address / "modalias").read_text().strip()
+        except OSError:
+            return ""
 
     def _write(self, path: Path, text: str) -> None:
         try:

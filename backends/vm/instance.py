@@ -10,7 +10,8 @@ from time import monotonic
 from typing import Any
 
 from isoscope.backends.launcher.cgroups import Cgroup
-from isoscope.backends.network import BridgeNetwork, Lease
+from isoscope.backends.network import Lease
+from isoscope.backends.sriov import VfLease
 from isoscope.backends.vm import counting, overlay, roots
 from isoscope.backends.vm.domain import Machine, domain_xml
 from isoscope.backends.vm.faults import libvirt_errors
@@ -23,7 +24,7 @@ from isoscope.backends.vm.shares import bind
 from isoscope.core.errors import InstanceFailed, Unsupported
 from isoscope.core.instance import Stats, Status
 from isoscope.core.launch import Launch
-from isoscope.core.workload import Network
+from isoscope.core.registry import Record
 
 #: Seconds within which a guest comes up: on a busy host, TCG may be given little of the processor.
 _PATIENCE = {"kvm": 60.0, "tcg": 180.0}
@@ -35,11 +36,12 @@ class Site:
 
     home: Path
     hypervisor: Hypervisor
-    network: BridgeNetwork
+    lease: Callable[[Launch], Lease | VfLease | None]
+    release: Callable[[Record], None]
     template: Path  #: what the private disk is a copy of: an empty overlay on the image's disk, or that itself
     cgroup: Cgroup  #: that counts it; without directories where none can be made, or a daemon has its own
     proof: dict[str, str]  #: what is known of the machine before it runs
-    machine: Callable[[Launch, Files, Lease | None], Machine]
+    machine: Callable[[Launch, Files, Lease | VfLease | None], Machine]
 
 
 class VmInstance(GuestInstance):
@@ -64,7 +66,7 @@ class VmInstance(GuestInstance):
         self._claimed = True
         counting.make(self._cgroup)
         self._files.make()
-        lease = self._site.network.lease(self.record) if self.workload.network is Network.BRIDGE else None
+        lease = self._site.lease(self.launch)
         overlay.copy(self._site.template, self._files.disk)
         self._listen()
         machine = self._site.machine(self.launch, self._files, lease)
@@ -161,5 +163,5 @@ class VmInstance(GuestInstance):
             part.close()
         if self._claimed:
             self._cgroup.end()
-        self._site.network.release(self.record)
+        self._site.release(self.record)
         self._files.remove()

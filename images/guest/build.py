@@ -44,6 +44,14 @@ VM = Kind(
 )
 
 
+#: What a VM boots that is given a card of the host's: the drivers of virtual functions are for real machines.
+FULL_VM = Kind(
+    "guest-full",
+    packages.FULL,
+    {**VM.modules, "net": ("igbvf", "ixgbevf", "iavf", "mlx5_core", "bnxt_en")},
+)
+
+
 @dataclass(frozen=True)
 class Guest:
     """What a machine boots."""

@@ -42,6 +42,7 @@ const char *next_text(const char *at, const char *end, const char *key); /* the 
 /* network.c */
 void network_loopback(void);
 void network_up(const char *address, const char *gateway, const char *mtu);
+size_t network_describe(char *text, size_t size); /* of eth0, as "key=value", each ended by a NUL; 0 without one */
 
 /* limits.c: the cgroup of everything that the host has asked to run. */
 void limits_make(const char *pids, const char *cpu_max);
