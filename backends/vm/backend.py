@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.network import BridgeNetwork, Lease
-from isoscope.backends.sriov import VfLease, VfNetwork, vf_terms
+from isoscope.backends.sriov import OPTIONS, VfLease, VfNetwork, vf_terms
 from isoscope.backends.vm import overlay, roots, shares, tsc, unfinished, vhost
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
