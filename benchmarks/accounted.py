@@ -13,11 +13,16 @@ from typing import Any
 
 from isoscope.benchmarks.benchmark import Trial
 from isoscope.benchmarks.inside import Line, lines_inside
-from isoscope.core.errors import CommandNotFound, StateError, Unsupported, WorkloadFailed
+from isoscope.core.errors import CommandNotFound, InputError, IsoscopeError, Timeout, Unsupported, WorkloadFailed
 from isoscope.core.instance import Instance
 
 _PROGRAM = "account"  #: images/programs/account.c
 _NO_SUCH_COMMAND = 127
+
+_BOUND = 1 << 63
+
+#: Seconds within which the end of a workload is seen that has made something else fail.
+_LINGER = 1.0
 
 #: Why there is no host's account of CPU time.
 NOT_COUNTED = "the backend does not count the CPU time of its instances"
@@ -60,13 +65,28 @@ class Accounted:
 
 @contextmanager
 def staying(trial: Trial) -> Iterator[Instance]:
-    """A running instance of the trial's workload, for tools to be run in. Raises StateError when it ends by itself."""
+    """A running instance of the trial's workload, for tools to be run in. Raises InputError when it ends by itself."""
     with trial.instance() as instance:
         instance.start()
         instance.wait_ready(trial.timeout)
-        if instance.exit is not None:
-            raise StateError("the workload", operation="run a tool beside", status="stopped", allowed="running")
-        yield instance
+        try:
+            yield instance
+        except IsoscopeError as error:
+            if isinstance(error, WorkloadFailed) or not _ends(instance):
+                raise
+            raise InputError(
+                "the workload ended by itself, and its instance with it, before the tools had run",
+                hint="give one that stays, such as `bench`",
+            ) from error
+
+
+def _ends(instance: Instance) -> bool:
+    """Whether the workload has ended; its end may be seen a little later than what comes of it."""
+    try:
+        instance.wait(_LINGER)
+    except Timeout:
+        return False
+    return True
 
 
 def accounted(instance: Instance, command: Sequence[str], *, timeout: float) -> Accounted:
@@ -84,12 +104,17 @@ def accounted(instance: Instance, command: Sequence[str], *, timeout: float) -> 
     busy, spent = _host_busy() - busy, _difference(cpu, _host_cpu(instance))
     if len(found) < 2 or record(found[0].text, _PROGRAM) != {"begin": _PROGRAM}:
         raise malformed(_PROGRAM, found[0].text if found else "")
+    span = found[-1].at_ns - found[0].at_ns
+    if not span:
+        raise WorkloadFailed(
+            f"the first line of {_PROGRAM} arrived with its last", hint="the host could not time it: try again"
+        )
     account = field(record(found[-1].text, _PROGRAM), _PROGRAM, dict, _PROGRAM)
     return Accounted(
         command=tuple(command),
         lines=tuple(found[1:-1]),
         account=account,
-        span_ns=found[-1].at_ns - found[0].at_ns,
+        span_ns=span,
         clock_ns=positive(account, "ns", _PROGRAM),
         own_cpu_ns=field(account, "user", int, _PROGRAM) + field(account, "system", int, _PROGRAM),
         host_cpu_ns=spent,
@@ -104,7 +129,7 @@ def record(text: str, tool: str) -> dict[str, Any]:
     """A line of JSON that holds an object. Raises WorkloadFailed for any other."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise malformed(tool, text)
@@ -120,17 +145,17 @@ def field(data: Mapping[str, Any], name: str, kind: type[Any], tool: str) -> Any
 
 
 def positive(data: Mapping[str, Any], name: str, tool: str) -> int:
-    """A field that is a whole number above 0. Raises WorkloadFailed."""
+    """A field that is a whole number above 0, of at most 63 bits. Raises WorkloadFailed."""
     found: int = field(data, name, int, tool)
-    if found <= 0:
+    if not 0 < found < _BOUND:
         raise malformed(tool, json.dumps(data))
     return found
 
 
 def spans(data: Mapping[str, Any], name: str, tool: str) -> list[int]:
-    """A field that is an array of whole numbers above 0, at least one. Raises WorkloadFailed."""
+    """A field that is an array of such numbers, at least one. Raises WorkloadFailed."""
     found = field(data, name, list, tool)
-    if not found or not all(type(one) is int and one > 0 for one in found):
+    if not found or not all(type(one) is int and 0 < one < _BOUND for one in found):
         raise malformed(tool, json.dumps(data))
     return list(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -57,6 +58,12 @@ class Backend(ABC):
     def lacks(self) -> list[Lack]:
         """What is missing here; empty when the backend is ready. Probes by doing, in well under a second."""
         return []
+
+    def check(self, options: Mapping[str, str]) -> None:
+        """Refuse options that do not go together, or that this host cannot do, before anything is made.
+
+        `options` has a value for each that the backend declares. Raises InputError or HostError.
+        """
 
     def plan(self, launch: Launch) -> list[Step]:
         """The steps that `create` and `start` will take, for reading; nothing is done."""

@@ -127,7 +127,8 @@ class Instance(ABC):
         """Wait for the workload's first byte of output, or for its end. Raises Timeout after `timeout` seconds."""
         self._require("wait for", Status.RUNNING, Status.PAUSED, Status.STOPPED)
         if not self._ready.wait(timeout):
-            raise Timeout(f"{self.record.name!r} was not ready within {timeout:g} s", hint=self._trouble())
+            phase = f": it is in phase {phase}" if (phase := self.timeline.pending()) else ""
+            raise Timeout(f"{self.record.name!r} was not ready within {timeout:g} s{phase}", hint=self._trouble())
 
     def wait(self, timeout: float | None = None) -> Exit:
         """Wait for the workload's end. Raises Timeout after `timeout` seconds."""
@@ -199,7 +200,7 @@ class Instance(ABC):
         among them. A process may have ended, and its number be another's, by the time it is looked at. Raises
         Unsupported when the backend cannot tell.
         """
-        return self._processes() if self.status in (Status.RUNNING, Status.PAUSED) else ()
+        return self._host_pids() if self.status in (Status.RUNNING, Status.PAUSED) else ()
 
     def backing(self, path: str) -> Path | None:
         """The file of the host that holds a file of the instance, or the disk that it is on.
@@ -210,8 +211,7 @@ class Instance(ABC):
 
     def connection(self) -> Connection | None:
         """How it is reached from this host and by other instances; None when it has no network, or the host's."""
-        lease = self.record.resources.get("network")
-        return Connection(lease["address"], lease["interface"]) if lease else None
+        return None
 
     def proof(self) -> dict[str, str]:
         """What the instance showed itself to be, gathered from inside or from the kernel as it started.
@@ -268,7 +268,7 @@ class Instance(ABC):
     def _stats(self) -> Stats:
         raise Unsupported(f"backend {self.launch.variant.backend!r} has no statistics")
 
-    def _processes(self) -> tuple[int, ...]:
+    def _host_pids(self) -> tuple[int, ...]:
         raise Unsupported(f"backend {self.launch.variant.backend!r} does not tell what it runs on this host")
 
     def _trouble(self) -> str:

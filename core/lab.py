@@ -112,6 +112,7 @@ class Lab:
             raise BackendUnavailable(
                 f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy
             )
+        chosen.check(options)
         rootfs = self.images.rootfs(workload.image)
         workload = replace(workload, command=workload.command or rootfs.command)
         if not workload.command:

@@ -46,6 +46,13 @@ class Timeline:
                 before = end
         return spans
 
+    def pending(self) -> str:
+        """The phase that lasts: the one behind the last whose end was seen. Empty before the start, and when ready."""
+        if "start" not in self._moments or "ready" in self._moments:
+            return ""
+        ended = [place for place, phase in enumerate(self._phases, 1) if phase in self._moments]
+        return "".join(self._phases[max(ended, default=0) :][:1])
+
     def __repr__(self) -> str:
         start = self._moments.get("start", 0)
         return f"Timeline({', '.join(f'{name}=+{at - start}ns' for name, at in self._moments.items())})"

@@ -15,7 +15,7 @@ from isoscope.images.hashing import HashedWriter
 from isoscope.images.layout import Layout
 from isoscope.images.locks import making
 from isoscope.images.oci import CONFIG, LAYER, MANIFEST, Descriptor, host_architecture, to_json
-from isoscope.images.programs import compile_program
+from isoscope.images.programs import compile_program, compiler
 from isoscope.images.recipes import Recipe
 from isoscope.images.tarstream import entries
 from isoscope.images.tree import Tree
@@ -102,13 +102,20 @@ def _image(recipe: Recipe, packages: list[Package], tree: Tree, epoch: int, stag
         "mediaType": MANIFEST,
         "config": staged.write(to_json(config), CONFIG).as_json(),
         "layers": [layer.as_json()],
-        "annotations": {
-            "org.opencontainers.image.description": recipe.summary,
-            "isoscope.recipe": recipe.name,
-            "isoscope.packages": " ".join(f"{package.name}={package.version}" for package in packages),
-        },
+        "annotations": {"org.opencontainers.image.description": recipe.summary, **_origin(recipe, packages)},
     }
     return staged.write(to_json(manifest), MANIFEST)
+
+
+def _origin(recipe: Recipe, packages: list[Package]) -> dict[str, str]:
+    """What an image was made from, as its annotations say it."""
+    found = {
+        "isoscope.recipe": recipe.name,
+        "isoscope.packages": " ".join(f"{package.name}={package.version}" for package in packages),
+    }
+    if recipe.programs:
+        found |= {"isoscope.programs": " ".join(recipe.programs), "isoscope.compiler": compiler()}
+    return found
 
 
 def _layer(tree: Tree, epoch: int, staged: Layout) -> tuple[Descriptor, str]:

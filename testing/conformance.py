@@ -41,6 +41,7 @@ from isoscope.core.errors import (
 )
 from isoscope.core.instance import Execution
 from isoscope.core.output import Stdio, read_log
+from isoscope.core.registry import process_start_time
 from isoscope.testing.channel import Channel
 from isoscope.testing.host import HostWatch
 
@@ -280,8 +281,10 @@ class BackendConformance(LifecycleConformance):
             (self.check_exec if declared.exec else lacks_exec)(instance)
             (self.check_pause if declared.pause else lacks_pause)(instance, channel)
             (check_stats if declared.stats else lacks_stats)(instance)
+            check_processes(instance)
             instance.kill(signal.SIGTERM)
             assert instance.wait(self.patience) == Exit(code=7)
+            assert instance.processes() == ()
             assert channel.finish()[0].endswith(b"bye\n")
 
     def check_exec(self, instance: Instance) -> None:
@@ -479,6 +482,18 @@ def check_stats(instance: Instance) -> None:
     assert stats.memory_peak is None or stats.memory_peak >= (stats.memory or 0) // 2
     assert stats.pids is None or stats.pids >= 1
     assert (stats.cpu_ns, stats.memory) != (None, None)
+
+
+def check_processes(instance: Instance) -> None:
+    """The host's processes of an instance run, each is named once, and ours is none of them."""
+    try:
+        found = instance.processes()
+    except Unsupported:  # it may be somebody else's to know
+        return
+    assert found
+    assert len(set(found)) == len(found)
+    assert os.getpid() not in found
+    assert [pid for pid in found if process_start_time(pid) is None] == []
 
 
 def lacks_exec(instance: Instance) -> None:

@@ -121,9 +121,10 @@ class FakeProcess:
             except _Ended as ended:
                 how = ended.how
             self.exit = how
-            self.ended.set()
+            with self._condition:  # a signal that comes now must not be written to whatever has the number next
+                self.ended.set()
+                os.close(self._wake)
             done(how)
-            os.close(self._wake)
 
         threading.Thread(target=body, name=f"fake {self.argv[0]}", daemon=True).start()
 

@@ -31,6 +31,8 @@ KEPT = frozenset({"images", "layers", "cache"})
 
 _NAMED_NAMESPACES = "/run/netns"  # of ip-netns(8), which mounts each there
 
+_RUN = "/run/isoscope"  #: what processes share, whatever state directories they work with, and libvirt's files
+
 #: Folders of a state directory that the registry makes and leaves standing.
 _FRAME = frozenset({"instances", "names"})
 
@@ -270,7 +272,10 @@ def _loops(mine: _Mine) -> Iterator[str]:
 def _files(mine: _Mine) -> Iterator[str]:
     for directory in ("/dev/shm", "/run"):  # noqa: S108 -- looked at, never written
         yield from _named(directory, mine)
-    if mine.home is not None:
+    if mine.home is None:
+        with suppress(FileNotFoundError):
+            yield from (f"{_RUN}/{name}" for name in os.listdir(_RUN))
+    else:
         yield from (path for path in _below(mine.home, KEPT) if path not in {f"{mine.home}/{name}" for name in _FRAME})
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from isoscope.backends.vm import roots
 from isoscope.core import Lab
 from isoscope.testing.fixtures import state_directory
 from isoscope.testing.host import KEPT, HostSnapshot, HostWatch
@@ -66,7 +65,6 @@ def unchanged_host() -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_SH)
         before = HostSnapshot.take()
         yield
-        roots.remove(roots.path())  # libvirt's driver lives to the end of this process, and its directory with it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

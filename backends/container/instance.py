@@ -12,6 +12,8 @@ from isoscope.backends.launcher.client import Launcher, Phases, Started
 from isoscope.backends.launcher.instance import LaunchedInstance
 from isoscope.backends.launcher.plan import Command
 from isoscope.backends.launcher.process import Clone
+from isoscope.backends.network import Lease
+from isoscope.core.instance import Connection
 from isoscope.core.launch import Launch
 
 
@@ -46,6 +48,9 @@ class ContainerInstance(LaunchedInstance):
 
     def proof(self) -> dict[str, str]:
         return {**super().proof(), **volume.proof(self.launch)} if self._proof else {}
+
+    def connection(self) -> Connection | None:
+        return Lease.connection(self.record)
 
     def _delete(self) -> None:
         self._end_first_process()

@@ -159,7 +159,7 @@ class LaunchedInstance(Instance):
     def _stats(self) -> Stats:
         return self._cgroup.stats()
 
-    def _processes(self) -> tuple[int, ...]:
+    def _host_pids(self) -> tuple[int, ...]:
         if not self._cgroup.directories:
             raise Unsupported("without a cgroup nobody can tell which processes are the instance's", hint="run as root")
         return self._cgroup.processes()

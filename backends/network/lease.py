@@ -23,6 +23,9 @@ class Addressed(Protocol):
 
     def resolv_conf(self) -> str: ...
 
+from isoscope.core.instance import Connection
+from isoscope.core.registry import Record
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -46,6 +49,12 @@ class Lease:
     def as_dict(self) -> dict[str, Any]:
         """Plain data, as stored in a registry record."""
         return {**asdict(self), "dns_servers": list(self.dns_servers), "dns_search": list(self.dns_search)}
+
+    @classmethod
+    def connection(cls, record: Record) -> Connection | None:
+        """How the instance that holds a lease is reached; None for one that holds none."""
+        held = record.resources.get("network")
+        return None if held is None else Connection(held["address"], held["interface"])
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import shutil
 import threading
+<<<<<<< HEAD
 from collections.abc import Callable
+=======
+from collections.abc import Mapping
+>>>>>>> main
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,6 +110,9 @@ class VmBackend(Backend):
                 lacks.append(Lack(error.message, error.hint))
         return lacks
 
+    def check(self, options: Mapping[str, str]) -> None:
+        Storage.of(options).check(self.context.home)
+
     def plan(self, launch: Launch) -> list[Step]:
         accelerator = self._accelerator(launch)
         guest = guests.find(self.context.home, _guest_kind(launch)) or _UNBUILT
@@ -124,7 +131,6 @@ class VmBackend(Backend):
         in_kernel = vhost.chosen(launch.options["vhost"])
         tsc.khz()  # now, so that the first start is not kept waiting
         storage = Storage.of(launch.options)
-        storage.check(self.context.home)
         hypervisor = self._hypervisor()
         machine_type = self._machine_type(hypervisor, accelerator)
         if hypervisor.root is None:

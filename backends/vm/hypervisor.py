@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from isoscope.backends.vm import events, roots
@@ -20,6 +21,9 @@ from isoscope.core.instance import Stats
 EMULATOR = "qemu-system-x86_64"
 _MACHINE = "q35"
 
+#: Seconds that libvirt may take to notice that a QEMU has ended.
+_PATIENCE = 5.0
+
 
 class Hypervisor:
     """One libvirt connection, shared by all instances of a backend. Thread-safe."""
@@ -27,8 +31,11 @@ class Hypervisor:
     def __init__(self, uri: str, root: Path | None) -> None:
         self.uri = uri
         self.root = root  #: of the embedded driver; None for a daemon
+        self._stopped = threading.Event()  #: set whenever libvirt has dealt with the end of a domain
         with libvirt_errors(f"cannot open {uri}", error=BackendUnavailable, hint=_opening_hint(root)):
             self._connection = _open(uri, root)
+            if root is not None:
+                self._watch()
 
     def machine(self, accelerator: str) -> str:
         """The versioned name of the machine type, such as `pc-q35-7.2`.
@@ -57,6 +64,30 @@ class Hypervisor:
         flags = 0 if self.root else libvirt.VIR_DOMAIN_START_AUTODESTROY  # the embedded driver does not know it
         with libvirt_errors("libvirt cannot start the virtual machine"):
             return self._connection.createXML(xml, flags)
+
+    def _watch(self) -> None:
+        import libvirt
+
+        def changed(_connection: object, _domain: object, event: int, _detail: int, _opaque: object) -> None:
+            if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+                self._stopped.set()
+
+        self._connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, changed, None)
+
+    def settle(self) -> None:
+        """Wait until libvirt has dealt with the end of every QEMU that has ended; at most `_PATIENCE` seconds.
+
+        It finds out on a thread of its own, and then writes to its files, or makes them again. What it still holds
+        for running is asked for under the lock that it holds meanwhile.
+        """
+        deadline = monotonic() + _PATIENCE
+        while True:
+            self._stopped.clear()
+            with libvirt_errors("libvirt does not tell which virtual machines run"):
+                if not self._connection.numOfDomains():
+                    return
+            if not self._stopped.wait(max(0, deadline - monotonic())):
+                return
 
     def destroy(self, name: str) -> None:
         """End a domain through libvirt. What has gone already is no error."""
@@ -101,20 +132,45 @@ class _Embedded:
             if self._users == 0:
                 self._make_files(cache)
             if self._hypervisor is None:
-                root = roots.path()
-                self._hypervisor = Hypervisor(f"qemu:///embed?root={root}", root)
-                atexit.register(roots.remove, root)  # the driver may make a directory again after its files went
-                # It is never finalized: as an interpreter ends, libvirt's module may go before its last connection.
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._hypervisor))
+                self._hypervisor = self._opened(roots.path())
             self._users += 1
             return self._hypervisor
+
+    def _opened(self, root: Path) -> Hypervisor:
+        atexit.register(self._leave, root)
+        try:
+            hypervisor = Hypervisor(f"qemu:///embed?root={root}", root)
+        except BaseException:
+            roots.remove(root)
+            raise
+        # It is never finalized: as an interpreter ends, libvirt's module may go before its last connection.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(hypervisor))
+        return hypervisor
 
     def release(self) -> None:
         """The inverse of `acquire`: with the last user, the files go."""
         with self._lock:
             self._users -= 1
             if self._users == 0:
+                self._settle()
                 self._remove_files()
+
+    def _leave(self, root: Path) -> None:
+        """Leave nothing behind when a process ends that has not closed what it used; a forked child does nothing."""
+        if root == roots.path():
+            self._settle()
+            roots.remove(root)
+
+    def _settle(self) -> None:
+        """End the VMs that still run, as they would by themselves when nobody holds their control channel any more.
+
+        Without their pid files, which are about to go, nobody could find them.
+        """
+        for process in roots.running(roots.path()):
+            process.kill()
+            process.close()
+        if self._hypervisor is not None:
+            self._hypervisor.settle()
 
     def _make_files(self, cache: Path) -> None:
         root = roots.make()

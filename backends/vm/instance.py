@@ -21,8 +21,14 @@ from isoscope.backends.vm.guest_terms import guest_terms
 from isoscope.backends.vm.hypervisor import Hypervisor
 from isoscope.backends.vm.process import QemuProcess, cpu_time, find
 from isoscope.backends.vm.shares import bind
+<<<<<<< HEAD
 from isoscope.core.errors import InstanceFailed, Unsupported
 from isoscope.core.instance import Stats, Status
+=======
+from isoscope.backends.vm.task import Command, Task
+from isoscope.core.errors import InstanceFailed, IsoscopeError, Timeout, Unsupported
+from isoscope.core.instance import Connection, Execution, Exit, Instance, Stats, Status
+>>>>>>> main
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 
@@ -129,12 +135,12 @@ class VmInstance(GuestInstance):
         if self._process is None:
             used = self._hypervisor.stats(self._domain)
         elif self._cgroup.directories:
-            used = replace(self._cgroup.stats(), cpu_ns=cpu_time(self._processes()))  # the cgroup may not count it
+            used = replace(self._cgroup.stats(), cpu_ns=cpu_time(self._host_pids()))  # the cgroup may not count it
         else:
             used = self._process.stats()
         return replace(used, pids=pids)
 
-    def _processes(self) -> tuple[int, ...]:
+    def _host_pids(self) -> tuple[int, ...]:
         if self._cgroup.directories:
             return self._cgroup.processes()
         if self._process is None:
@@ -144,6 +150,15 @@ class VmInstance(GuestInstance):
     def backing(self, path: str) -> Path:
         return self._files.disk
 
+<<<<<<< HEAD
+=======
+    def proof(self) -> dict[str, str]:
+        return dict(self._proof)
+
+    def connection(self) -> Connection | None:
+        return Lease.connection(self.record)
+
+>>>>>>> main
     # The end
 
     def _switch_off(self) -> None:

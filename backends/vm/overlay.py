@@ -66,8 +66,15 @@ def _data(fd: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _copy_range(source: int, target: int, start: int, end: int) -> None:
-    while start < end:
-        start += os.copy_file_range(source, target, end - start, start, start)
+    try:
+        while start < end:
+            start += os.copy_file_range(source, target, end - start, start, start)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL):  # two file systems, or one that cannot
+            raise
+        os.lseek(target, start, os.SEEK_SET)
+        while start < end:
+            start += os.sendfile(target, source, start, end - start)
 
 
 def _create(base: Path, path: Path) -> None:

@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from isoscope.backends.vm.process import find
+from isoscope.backends.vm.process import QemuProcess, find
 from isoscope.core.errors import HostError
 from isoscope.core.registry import process_start_time
 
@@ -92,16 +92,16 @@ def sweep() -> list[str]:
         if not (pid.isdigit() and start_time.isdigit()) or process_start_time(int(pid)) == int(start_time):
             continue
         # A VM that still runs can be found by its pid file alone: its owner's `gc` will need it.
-        if any(_runs(path) for path in (root / _PID_FILES).glob("*.pid")):
-            continue
-        remove(root)
-        lines.append(f"removed libvirt's directory {root}")
+        found = running(root)
+        for process in found:
+            process.close()
+        if not found:
+            remove(root)
+            lines.append(f"removed libvirt's directory {root}")
     return lines
 
 
-def _runs(pid_file: Path) -> bool:
-    process = find(pid_file, pid_file.stem)
-    if process is None:
-        return False
-    process.close()
-    return True
+def running(root: Path) -> list[QemuProcess]:
+    """The QEMUs that were started below a root and run, for the caller to close."""
+    found = (find(path, path.stem) for path in (root / _PID_FILES).glob("*.pid"))
+    return [process for process in found if process is not None]

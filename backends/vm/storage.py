@@ -103,6 +103,7 @@ class Storage:
 
 
 def _opens_direct(directory: Path) -> bool:
+    directory.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=directory, prefix="isoscope-") as file:
         try:
             os.close(os.open(file.name, os.O_RDWR | os.O_DIRECT | os.O_CLOEXEC))

@@ -6,7 +6,17 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from isoscope.benchmarks.accounted import NOT_COUNTED, Accounted, accounted, field, malformed, middle, spans, staying
+from isoscope.benchmarks.accounted import (
+    NOT_COUNTED,
+    Accounted,
+    accounted,
+    field,
+    malformed,
+    middle,
+    positive,
+    spans,
+    staying,
+)
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.cpu import sysbench
 from isoscope.benchmarks.cpu.metrics import CLOCK, EVENTS, FLOPS, HOST_BUSY, HOST_CPU, OWN_CPU, SHARE
@@ -86,7 +96,7 @@ def _linpack(trial: Trial, instance: Instance, seconds: float) -> Iterator[Value
     records = [found for _, found in done.records()]
     if len(records) != 2:
         raise malformed("linpack", "\n".join(line.text for line in done.lines))
-    operations = field(records[1], "operations", int, "linpack")
+    operations = positive(records[1], "operations", "linpack")
     rates = [operations * 1e9 / span for span in spans(records[1], "ns", "linpack")]
     simd = field(records[1], "simd", str, "linpack")
     yield Value(FLOPS, middle(rates), _labels(instance, done) | {"simd": simd})

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from isoscope.benchmarks.inside import run_inside
-from isoscope.core.errors import CommandNotExecutable, CommandNotFound, InstanceFailed, IsoscopeError, Unsupported
+from isoscope.core.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    InstanceFailed,
+    IsoscopeError,
+    Timeout,
+    Unsupported,
+)
 from isoscope.core.instance import Instance, Status
 
 #: What all instances of a variant show alike; their cgroups and namespaces are each one's own.
 _ALIKE = ("kernel", "accelerator", "machine", "qemu")
+
+_NEWS = 1.0  #: seconds within which the end of an instance that has ended is heard of
 
 
 def check_alive(running: Sequence[Instance], proof: Mapping[str, str]) -> None:
@@ -17,14 +26,16 @@ def check_alive(running: Sequence[Instance], proof: Mapping[str, str]) -> None:
 
     Its end is an event that the backend waits for (a pidfd, the hang-up of a VM's channel), so its status is true.
     """
-    for place, instance in enumerate(running, 1):
-        which = f"instance {place} of {len(running)}"
+    for place, instance in enumerate(running):
         if instance.status is not Status.RUNNING:
-            raise InstanceFailed(f"{which} is gone: {_end(instance)}", hint=_hint(instance))
+            raise _gone(running, place)
         shown = instance.proof()
         for name in _ALIKE:
             if shown.get(name) != proof.get(name):
-                raise InstanceFailed(f"{which} is not like the first: {name} {shown.get(name)}, not {proof.get(name)}")
+                raise InstanceFailed(
+                    f"instance {place + 1} of {len(running)} is not like the first: {name} {shown.get(name)}, "
+                    f"not {proof.get(name)}"
+                )
 
 
 def check_answers(running: Sequence[Instance], timeout: float) -> None:
@@ -40,9 +51,31 @@ def check_answers(running: Sequence[Instance], timeout: float) -> None:
         except Unsupported:
             return
         except IsoscopeError as error:
+            if _ends(running[place]):
+                raise _gone(running, place) from error
             raise InstanceFailed(
                 f"instance {place + 1} of {len(running)} does not answer: {error.message}", hint=error.hint
             ) from error
+
+
+def _ends(instance: Instance) -> bool:
+    """Whether it has ended: what made it fail to answer may be known before the news of its end."""
+    try:
+        instance.wait(_NEWS)
+    except Timeout:
+        return False
+    except IsoscopeError:
+        return True
+    return True
+
+
+def _gone(running: Sequence[Instance], place: int) -> InstanceFailed:
+    instance = running[place]
+    stays = instance.exit is not None and instance.exit.code is not None
+    return InstanceFailed(
+        f"instance {place + 1} of {len(running)} is gone: {_end(instance)}",
+        hint="density needs a workload that stays, such as sleep" if stays else "",
+    )
 
 
 def _end(instance: Instance) -> str:
@@ -56,9 +89,3 @@ def _end(instance: Instance) -> str:
     if how.signal is not None:
         return f"it was killed by signal {how.signal}"
     return f"its workload ended with status {how.exit_status}"
-
-
-def _hint(instance: Instance) -> str:
-    if instance.exit is not None and instance.exit.code is not None:
-        return "density needs a workload that stays, such as sleep"
-    return ""

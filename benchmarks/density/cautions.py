@@ -52,13 +52,17 @@ def _ends(run: Run, frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _binding(run: Run, frame: pd.DataFrame) -> Iterator[str]:
-    """What would end it in the end, by variant and host."""
+    """Which limit says how many fit, for each host."""
+    found: dict[str, dict[str, list[str]]] = {}
     for variant, labels, _ in _rows(run, frame, metrics.FITS.name):
         for host in dict.fromkeys(str(one["host"]) for one in labels):
             counts = Counter(str(one["binding"]) for one in labels if one["host"] == host)
-            where = "this host" if host == THIS else f"a host of {host}"
             names = " or ".join(name for name, _ in counts.most_common())
-            yield f"{variant}: what limits the number that fit {where} is {names}"
+            found.setdefault(host, {}).setdefault(names, []).append(variant)
+    for host, binding in found.items():
+        where = "this host" if host == THIS else f"a host of {host}"
+        words = "; ".join(f"{names} for {', '.join(variants)}" for names, variants in binding.items())
+        yield f"what limits how many fit {where}: {words}"
 
 
 def _unequal(run: Run) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import linear_regression
 from typing import TYPE_CHECKING
 
@@ -62,15 +63,16 @@ def _memory(run: Run, metric: Metric, slope: Metric, title: str) -> Figure | Non
 
 def _startup(run: Run) -> Figure | None:
     ready = STARTUP[0]
+    lines = [replace(line, x=[running + 1 for running in line.x]) for line in _lines(run, ready)]
     return curve(
         run,
-        list(_lines(run, ready)),
-        x=_RUNNING,
+        lines,
+        x=Axis("the instance: 1 is the first, with none running"),
         y=Axis(ready.name, ready.unit),
         name="density-startup",
         title="Start-up of one more against instances running",
         caption=(
-            "How long one more instance took to be ready while so many ran, medians over the blocks. A flat line: "
+            "How long one more instance took to be ready beside those that ran, medians over the blocks. A flat line: "
             "starting does not become dearer with what runs already."
         ),
     )
@@ -103,7 +105,7 @@ def _with_fit(line: Line) -> Line:
     points = [(each, fit.intercept + fit.slope * each) for each in x]
     if min(line.y) > 0:  # the axis may be logarithmic, which has no place for what is not positive
         points = [(each, value) for each, value in points if value > 0]
-    return Line(line.name, line.x, line.y, line.low, line.high, [p[0] for p in points], [p[1] for p in points])
+    return replace(line, fit_x=[at for at, _ in points], fit_y=[value for _, value in points])
 
 
 def _between(first: float, last: float, count: int = 60) -> Sequence[float]:

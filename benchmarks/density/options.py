@@ -48,12 +48,12 @@ def host_name(size: int | None) -> str:
 
 
 OPTIONS = (
-    BenchmarkOption("upto", "how many instances the ramp goes up to", default="100", quick="10", read=count),
+    BenchmarkOption("upto", "how many instances the ramp goes up to", default="100", quick="50", read=count),
     BenchmarkOption("at-once", "how many are started at a time; 1: one after another", default="1", read=count),
     BenchmarkOption(
         "memory-floor", "available memory at which the ramp ends, a share or a size", default="10%", read=Floor.read
     ),
-    BenchmarkOption("budget", "time after which the ramp ends", default="10m", quick="1m", read=parse_duration),
+    BenchmarkOption("budget", "time after which the ramp ends", default="10m", quick="12s", read=parse_duration),
     BenchmarkOption(
         "settle",
         "how long the instances are left alone at each step while CPU time is measured",

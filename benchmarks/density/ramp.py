@@ -174,9 +174,13 @@ class Ramp:
         raise InstanceFailed(f"{which} did not start: {told}", hint=hint) from error
 
     def _look(self, found: Found) -> None:
-        check_alive(self._running, found.proof)
-        check_answers(self._running, self._timeout)
-        look = self._observer.look(self._running)
+        try:
+            check_alive(self._running, found.proof)
+            check_answers(self._running, self._timeout)
+            look = self._observer.look(self._running)
+        except IsoscopeError:
+            check_alive(self._running, found.proof)  # one that has gone meanwhile is told as what it is
+            raise
         check_alive(self._running, found.proof)
         found.looks.append(look)
 

@@ -27,6 +27,8 @@ _LASTING = (
     "KVM",
     "cgroups",
     "file system of the state directory",
+    "its mount options",
+    "its disk",
 )
 
 UNKNOWN = "unknown"

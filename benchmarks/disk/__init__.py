@@ -1,1 +1,1 @@
-"""What reading and writing costs, by storage path."""
+"""Storage under fio: bandwidth, operations, latency, CPU time, and what a flush costs."""

@@ -111,13 +111,14 @@ def _distinct(kind: str, names: Sequence[str]) -> tuple[str, ...]:
 def _check(lab: Lab, variant: Variant) -> None:
     """Refuse a variant whose backend is unknown, does not take its options, or cannot run here."""
     backend = lab.backend(variant.backend)
-    variant.backend_options(backend.options)
+    options = variant.backend_options(backend.options)
     own_terms = Workload().with_overrides(variant.options)
     if "network" not in variant.options:  # whether the workload's own suits the backend is for each trial to find
         own_terms = replace(own_terms, network=min(backend.capabilities.networks, default=Network.NONE))
     backend.capabilities.check(variant.backend, own_terms)
     if lacks := backend.lacks():
         raise BackendUnavailable(f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy)
+    backend.check(options)
 
 
 def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Request, progress: Progress) -> Subject:

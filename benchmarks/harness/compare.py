@@ -86,7 +86,15 @@ def _measure(
     host = _Environment(lab, file.directory)
     for sentence in host.begin():
         progress({"event": "note", "text": sentence})
-    progress({"event": "begin", "trials": len(left) + len(made), "made": len(made), "directory": str(file.directory)})
+    progress(
+        {
+            "event": "begin",
+            "trials": len(left) + len(made),
+            "at_most": terms.precision is not None or terms.budget is not None,
+            "made": len(made),
+            "directory": str(file.directory),
+        }
+    )
     stopped, ended = None, None
     with Interrupts() as interrupts:
         stopping = Stopping(terms, file.directory, progress)

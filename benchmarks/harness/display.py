@@ -62,6 +62,7 @@ class _Bar:
             auto_refresh=False,
             transient=True,
         )
+        self._left = ""
         self._task = self._progress.add_task("preparing", total=None, left="")
         self._progress.start()
 
@@ -71,9 +72,10 @@ class _Bar:
         elif event["event"] == "trial":
             kind = "warm-up" if event["warmup"] else f"block {event['block']}"
             name = f"{kind}, {event['benchmark']}, {event['variant']}"
-            self._progress.update(self._task, description=printable(name), left=_left(event).removeprefix(", "))
+            self._left = _left(event).removeprefix(", ")
+            self._progress.update(self._task, description=printable(name), left=self._left)
         elif event["event"] == "step":
-            self._progress.update(self._task, left=printable(event["text"]))
+            self._progress.update(self._task, left=", ".join(filter(None, (printable(event["text"]), self._left))))
         elif event["event"] == "made":
             self._progress.advance(self._task)
         if text := _text(event):
@@ -91,7 +93,8 @@ def _text(event: _Event) -> str:
             return f"image {event['image']}"
         case "begin":
             again = f", {event['made']} of them made before" if event["made"] else ""
-            return f"{event['trials']} trials{again}, into {event['directory']}"
+            most = "at most " if event["at_most"] else ""
+            return f"{most}{event['trials']} trials{again}, into {event['directory']}"
         case "note":
             return f"note: {event['text']}"
         case "made" if event["status"] == "failed":

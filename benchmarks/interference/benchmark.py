@@ -12,11 +12,16 @@ from isoscope.benchmarks.interference.terms import NEIGHBOURS, OFF, ON, VICTIMS
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.request import BenchmarkOption, choice, count
 from isoscope.core.errors import InputError, IsoscopeError
-from isoscope.core.units import parse_size
+from isoscope.core.units import parse_duration, parse_size
+from isoscope.core.workload import Resources
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.run import Run
+
+
+#: Seconds of work alone. Beside a neighbour it may take `patience` times as long, and a neighbour ends by itself.
+_LONGEST_WORK = 60.0
 
 
 def _several(*known: str) -> Callable[[str], tuple[str, ...]]:
@@ -31,14 +36,26 @@ def _several(*known: str) -> Callable[[str], tuple[str, ...]]:
     return read
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.01 <= value <= 60:
-        raise InputError(f"{text!r} is not a number of seconds from 0.01 to 60", hint="write 0.3, 1, 5")
-    return value
+def _work(text: str) -> float:
+    """Seconds. Raises InputError."""
+    seconds = parse_duration(text)
+    if not 0.01 <= seconds <= _LONGEST_WORK:
+        raise InputError(f"{text!r} is not from 0.01s to {_LONGEST_WORK:g}s", hint="write 0.25s, 1s, 5s")
+    return seconds
+
+
+def _memory(text: str) -> int:
+    """Bytes that an instance can be limited to. Raises InputError."""
+    size = parse_size(text)
+    Resources(memory=size)
+    return size
+
+
+def _pids(text: str) -> int:
+    """Tasks that an instance can be limited to. Raises InputError."""
+    number = count(text)
+    Resources(pids=number)
+    return number
 
 
 class Interference(Benchmark):
@@ -67,10 +84,10 @@ class Interference(Benchmark):
         ),
         BenchmarkOption(
             "work",
-            "seconds that the victim's work takes alone, about; it is fixed for each variant in its warm-up",
-            "1",
-            quick="0.25",
-            read=_seconds,
+            "how long the victim's work takes alone, about; it is fixed for each variant in its warm-up",
+            "1s",
+            quick="0.25s",
+            read=_work,
         ),
         BenchmarkOption(
             "patience",
@@ -78,8 +95,8 @@ class Interference(Benchmark):
             "10",
             read=count,
         ),
-        BenchmarkOption("memory", "memory of each side with limits", "256M", read=parse_size),
-        BenchmarkOption("pids", "tasks of each side with limits", "64", read=count),
+        BenchmarkOption("memory", "memory of each side with limits", "256M", read=_memory),
+        BenchmarkOption("pids", "tasks of each side with limits", "64", read=_pids),
         BenchmarkOption(
             "unlimited",
             "yes lets a fork bomb (of 256 tasks) loose without a limit on a kernel that others use",
@@ -100,6 +117,8 @@ class Interference(Benchmark):
         """
         troubles: list[IsoscopeError] = []
         for limits in trial.options["limits"]:
+            if trial.warmup and str(trial.variant) in self._units:
+                break
             yield from Case.of(trial, limits, self._units).measure(troubles)
         if troubles:
             raise troubles[0]

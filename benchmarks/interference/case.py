@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
@@ -15,13 +16,15 @@ from isoscope.benchmarks.interference.neighbour import neighbour
 from isoscope.benchmarks.interference.terms import ON, Terms, relation, told
 from isoscope.benchmarks.interference.victim import End, Outcome, Victim
 from isoscope.core.capabilities import Capabilities
-from isoscope.core.errors import InstanceFailed, IsoscopeError
+from isoscope.core.errors import CommandNotFound, InputError, InstanceFailed, IsoscopeError, Timeout
 from isoscope.core.instance import Instance, Status
 
 #: What a backend must be able to limit, for there to be limits at all.
 _LIMITS = frozenset({"cpus", "memory", "pids"})
 
 _LONGEST = 900  #: seconds that a neighbour runs at most; images/programs/hog.c takes no more
+
+_LINGER = 1.0  #: seconds within which the end of a workload is seen that has made something else fail
 
 _NS = 1_000_000_000
 
@@ -66,7 +69,11 @@ class Case:
             instance.start()
             instance.wait_ready(self.trial.timeout)
             victim = Victim(instance, self.trial.options["victim"])
-            units, alone, met = self._calibrated(victim), list[int](), list[_Encounter]()
+            try:
+                units = self._calibrated(victim)
+            except IsoscopeError as error:
+                raise _unfit(error, instance) from error
+            alone, met = list[int](), list[_Encounter]()
             if self.trial.warmup:
                 alone.append(victim.alone(units, self.trial.timeout))
             for name in () if self.trial.warmup else wanted:
@@ -92,7 +99,7 @@ class Case:
     def _refusal(self, name: str) -> str:
         """Why a neighbour is not had here; empty when it may be."""
         if self.terms.limits == ON and (lacks := sorted(_LIMITS - self.capabilities.limits)):
-            return f"backend {self.trial.variant.backend!r} cannot limit {', '.join(lacks)}"
+            return f"limits=on: backend {self.trial.variant.backend!r} cannot limit {', '.join(lacks)}"
         options, home = self.trial.options, self.trial.lab.home
         return ceilings.too_dangerous(name, self.terms, options, self.capabilities) or ceilings.no_room(name, home)
 
@@ -145,6 +152,16 @@ class Case:
         if outcome.end is End.TIMED_OUT:
             return f"the victim did not finish within {self.trial.options['patience']} times as long as alone"
         return f"the victim {outcome.end.value}" + (f": {outcome.complaint}" if outcome.complaint else "")
+
+
+def _unfit(error: IsoscopeError, instance: Instance) -> IsoscopeError:
+    """Why no victim works in an instance, if that is because of the workload that was asked for."""
+    if isinstance(error, CommandNotFound):
+        return InputError("the image has no program `victim`", hint="give a workload whose image has, as `victim`")
+    with suppress(Timeout):
+        instance.wait(_LINGER)
+        return InputError("the workload ended before the victim had begun", hint="give one that stays, as `victim`")
+    return error
 
 
 def _check(instance: Instance, name: str) -> None:

@@ -40,12 +40,13 @@ def figures(run: Run) -> list[Figure]:
         _matrix(run, victim),
         bars(
             run,
-            found(run, _BENCHMARK, SLOWDOWN),
+            sorted(found(run, _BENCHMARK, SLOWDOWN), key=_group),
             name="interference-slowdown",
             title=f"Slowdown of the {victim} victim",
             by=("neighbour", "limits"),
             log=True,
-            caption="Where a victim did not finish there is no slowdown, and so no mark: the matrix says where.",
+            caption="Under each neighbour, with limits (on) and without (off). A victim that did not finish has no "
+            "slowdown and so no mark: the matrix says where.",
         ),
     ]
     return [one for one in drawn if one is not None]
@@ -120,6 +121,11 @@ def _key(series: Series) -> _Key:
     return series.variant, series.accelerator, str(labels.get("limits", "")), str(labels.get("neighbour", ""))
 
 
+def _group(series: Series) -> tuple[int, int]:
+    _, _, limits, neighbour = _key(series)
+    return NEIGHBOURS.index(neighbour), (ON, OFF).index(limits)
+
+
 def _place(run: Run) -> Any:
     """The order of rows: as the variants were named, with limits first."""
     variants = list(run.terms.variants)
@@ -155,8 +161,8 @@ def _cautions(rows: pd.DataFrame) -> Iterator[str]:
         )
     if any(one.get("autogroup") for one in labels):
         yield (
-            "The host's scheduler groups processes by session (sched_autogroup_enabled, sched(7)): even without limits "
-            "an instance gets one share of CPU time, however many processes it has. Elsewhere a fork bomb takes more."
+            "The host's scheduler groups processes by session (sched_autogroup_enabled, sched(7)): without limits CPU "
+            "time is shared between instances, not their processes. A host that does not may show other figures."
         )
     if idle := sum(not one["neighbour_active"] for one in labels):
         yield f"In {idle} of {len(labels)} cases the neighbour ended before the victim: it was not beside it all along."

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from time import monotonic_ns
 from typing import Any
 
 from isoscope.benchmarks.benchmark import Label, Trial
 from isoscope.core.errors import IsoscopeError, StateError, Timeout, Unsupported, WorkloadFailed
-from isoscope.core.instance import Instance, Status
+from isoscope.core.instance import Exit, Instance, Status
 from isoscope.core.output import read_log
 from isoscope.core.workload import Resources
 
@@ -39,47 +39,53 @@ class Neighbour:
         self._since, self._cpu_ns = monotonic_ns(), _cpu_ns(instance)
 
     def account(self) -> dict[str, Label]:
-        """What it did since it was at work, as labels. It has ended then."""
+        """End it, and tell as labels whether it was still there, and what it did since it was at work.
+
+        That it was refused memory or tasks, or killed for want of memory, is what limits are for. Raises WorkloadFailed
+        when it ended for another reason.
+        """
         labels: dict[str, Label] = {"neighbour_active": self._instance.status is Status.RUNNING}
         span, cpu_ns = monotonic_ns() - self._since, _cpu_ns(self._instance)
         if cpu_ns is not None and self._cpu_ns is not None:
             labels["neighbour_cpus"] = round((cpu_ns - self._cpu_ns) / span, 3)
-        report = self._report() if labels["neighbour_active"] else {}
+        how = self._end()
+        if how is None:  # it got so little of the processor that it could not even end
+            return labels
+        if how.oom_killed:
+            return labels | {"neighbour_oom_kills": 1}
+        words = _output(self._instance).strip().rpartition("\n")[2]
+        if how.exit_status != 0:
+            name = self._instance.workload.command[1]
+            raise WorkloadFailed(f"the neighbour {name} ended with status {how.exit_status}", hint=words[-_LAST_WORDS:])
+        report = _parse(words)
         return labels | {label: report[name] for name, label in _REPORTED.items() if isinstance(report.get(name), int)}
 
-    def _report(self) -> dict[str, Any]:
-        """The line that it prints at its end; empty when it does not come to that."""
-        try:
+    def _end(self) -> Exit | None:
+        with suppress(StateError):  # it has ended already
             self._instance.kill(signal.SIGTERM)
-            self._instance.wait(_END)
-        except (Timeout, StateError):
-            return {}
         try:
-            found = json.loads(_output(self._instance).splitlines()[-1])
-        except (ValueError, IndexError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return self._instance.wait(_END)
+        except Timeout:
+            return None
 
 
 @contextmanager
 def neighbour(trial: Trial, name: str, *, amount: int, seconds: int, resources: Resources) -> Iterator[Neighbour]:
-    """A neighbour that is at work, deleted at the end whatever happens.
-
-    `seconds` is after what time it ends by itself. Raises WorkloadFailed when it ended before it was at work.
-    """
+    """A neighbour that is at work, deleted at the end whatever happens; after `seconds` it ends by itself."""
     command = ("hog", name, str(seconds), str(amount))
     workload = replace(trial.workload, name="", command=command, resources=resources)
     with trial.instance(workload) as instance:
         instance.start()
         instance.wait_ready(trial.timeout)  # its first word is that it is at work
-        if _output(instance)[:6] != "active":
-            how = instance.wait(_END)
-            told = _output(instance).strip().rpartition("\n")[2][-_LAST_WORDS:]
-            oom = ", killed for want of memory" if how.oom_killed else ""
-            raise WorkloadFailed(
-                f"the neighbour {name} ended with status {how.exit_status}{oom} before it was at work", hint=told
-            )
         yield Neighbour(instance)
+
+
+def _parse(words: str) -> dict[str, Any]:
+    try:
+        found = json.loads(words)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _output(instance: Instance) -> str:

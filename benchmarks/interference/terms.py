@@ -97,7 +97,7 @@ def too_dangerous(neighbour: str, terms: Terms, options: Mapping[str, Any], capa
     """Why a neighbour is not let loose here; empty when it may be."""
     loose = neighbour == "fork-bomb" and terms.neighbour.pids is None and not capabilities.own_kernel
     if loose and options["unlimited"] != "yes":
-        return "without a limit on tasks it would fork on the host itself; unlimited=yes allows that"
+        return "a fork bomb without a limit on tasks would be the host's own; unlimited=yes lets it loose"
     return ""
 
 

@@ -13,7 +13,6 @@ from math import log2
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
 from time import monotonic_ns
-from typing import IO, Self
 
 from isoscope.core.errors import CommandNotFound, IsoscopeError, Timeout, WorkloadFailed
 from isoscope.core.instance import Execution, Exit, Instance
@@ -23,6 +22,10 @@ from isoscope.core.output import Stdio
 _READY, _DIE = 30.0, 30.0
 
 _LONGEST_COMPLAINT = 200
+
+_LONGEST_WORD = 64  # characters of a line that are looked at; what an image prints is not ours
+
+_MOST_UNITS = 1 << 40  # images/programs/victim.c takes no more
 
 
 class End(StrEnum):
@@ -58,14 +61,13 @@ class Victim:
 
         However it ends is an outcome. Raises CommandNotFound where the image has no such program.
         """
-        with TemporaryFile() as complaints:
-            try:
-                with self._running(units, complaints) as running:
-                    return running.follow(timeout, complaints)
-            except CommandNotFound:
-                raise
-            except IsoscopeError as error:  # it could not be started, or the instance ended under it
-                return Outcome(End.TIMED_OUT if isinstance(error, Timeout) else End.FAILED, complaint=error.message)
+        try:
+            with self._running(units) as running:
+                return running.follow(timeout)
+        except CommandNotFound:
+            raise
+        except IsoscopeError as error:  # it could not be started, or the instance ended under it
+            return Outcome(End.TIMED_OUT if isinstance(error, Timeout) else End.FAILED, complaint=error.message)
 
     def calibrate(self, wanted_ns: int, timeout: float) -> int:
         """How many units take about `wanted_ns`: a power of two, so that looking again finds the same.
@@ -73,12 +75,13 @@ class Victim:
         Raises WorkloadFailed when the victim does not finish within `timeout` seconds, with nobody beside it.
         """
         units = 1
-        while True:
+        while units <= _MOST_UNITS:
             # The shortest of three: a moment in which the host is busy must not make the work too small for good.
             took = min(self.alone(units, timeout) for _ in range(3))
             if took >= wanted_ns / 16:
                 return int(2 ** max(0, round(log2(units * wanted_ns / took))))
             units *= 4
+        raise WorkloadFailed("the victim's work takes no time, however much of it there is")
 
     def alone(self, units: int, timeout: float) -> int:
         """Nanoseconds for so many units with nobody beside. Raises WorkloadFailed when it does not finish."""
@@ -88,53 +91,43 @@ class Victim:
         return outcome.ns
 
     @contextmanager
-    def _running(self, units: int, complaints: IO[bytes]) -> Iterator[_Running]:
-        with _Pipe() as words, _Pipe() as go:
-            running = _Running(go)
-            listener = threading.Thread(target=_listen, args=(words.output, running.events), daemon=True)
-            listener.start()
+    def _running(self, units: int) -> Iterator[_Running]:
+        """A victim that was started; dead at the end. Raises Timeout when it does not even die."""
+        running = _Running()
+        try:
+            execution = self._instance.exec(("victim", self._kind, str(units)), running.stdio)
+            threading.Thread(target=_await, args=(execution, running.events), daemon=True).start()
             try:
-                stdio = Stdio(stdin=go.output, stdout=words.input, stderr=complaints.fileno())
-                execution = self._instance.exec(("victim", self._kind, str(units)), stdio)
-                threading.Thread(target=_await, args=(execution, running.events), daemon=True).start()
-                try:
-                    yield running
-                finally:
-                    execution.kill(signal.SIGKILL)
-                    execution.wait(_DIE)
+                yield running
             finally:
-                words.close_input()
-                listener.join()  # it reads to the end, which is here, now that nobody else has the pipe
-
-
-class _Pipe:
-    """Both ends of a pipe."""
-
-    def __init__(self) -> None:
-        self.output, self.input = os.pipe2(os.O_CLOEXEC)
-
-    def close_input(self) -> None:
-        """Nobody will write any more. Idempotent."""
-        if self.input >= 0:
-            os.close(self.input)
-            self.input = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close_input()
-        os.close(self.output)
+                execution.kill(signal.SIGKILL)
+                execution.wait(_DIE)
+        except Timeout:
+            raise  # it may live, and be written for: the numbers of its streams must not become another's
+        except BaseException:
+            running.close()
+            raise
+        running.close()
 
 
 class _Running:
-    """A victim that was started: what is heard of it, and the word that lets it begin."""
+    """A victim that was started: its streams, what is heard of it, and the word that lets it begin."""
 
-    def __init__(self, go: _Pipe) -> None:
+    def __init__(self) -> None:
         self.events: SimpleQueue[_Event] = SimpleQueue()
-        self._go = go
+        self._complaints = TemporaryFile()  # noqa: SIM115 - it lives as long as the victim does
+        self._input, self._go = os.pipe2(os.O_CLOEXEC)
+        words, self._output = os.pipe2(os.O_CLOEXEC)
+        self.stdio = Stdio(stdin=self._input, stdout=self._output, stderr=self._complaints.fileno())
+        threading.Thread(target=_listen, args=(words, self.events), daemon=True).start()
 
-    def follow(self, timeout: float, complaints: IO[bytes]) -> Outcome:
+    def close(self) -> None:
+        """Close its streams. Who listens to it hears the end."""
+        for fd in (self._input, self._go, self._output):
+            os.close(fd)
+        self._complaints.close()
+
+    def follow(self, timeout: float) -> Outcome:
         """Let it begin once it is ready, and see how it ends."""
         began: int | None = None
         deadline = monotonic_ns() + int(_READY * 1e9)
@@ -147,33 +140,36 @@ class _Running:
                 return Outcome(End.FAILED, complaint=event.message)
             if isinstance(event, Exit):
                 if event.exit_status != 0:
-                    return _judge(event, complaints)
+                    return self._judge(event)
                 continue  # it is done, and its last word is on its way to us
             word, at_ns = event
+            if at_ns > deadline:  # and not just when nothing comes: an image may print for ever
+                return Outcome(End.TIMED_OUT)
             if word == "ready" and began is None:
                 began = monotonic_ns()
                 deadline = began + int(timeout * 1e9)
-                os.write(self._go.input, b"!")
+                os.write(self._go, b"!")
             elif word == "end" and began is not None:
                 return Outcome(End.FINISHED, at_ns - began)
 
-
-def _judge(how: Exit, complaints: IO[bytes]) -> Outcome:
-    """What an end means that came before the last word."""
-    if how.oom_killed:
-        return Outcome(End.OOM_KILLED)
-    told = os.pread(complaints.fileno(), _LONGEST_COMPLAINT, 0).decode("utf-8", "replace").strip()
-    return Outcome(End.FAILED, complaint=told or f"it ended with status {how.exit_status}")
+    def _judge(self, how: Exit) -> Outcome:
+        """What an end means that came before the last word."""
+        if how.oom_killed:
+            return Outcome(End.OOM_KILLED)
+        told = os.pread(self._complaints.fileno(), _LONGEST_COMPLAINT, 0).decode("utf-8", "replace").strip()
+        return Outcome(End.FAILED, complaint=told or f"it ended with status {how.exit_status}")
 
 
 def _listen(fd: int, events: SimpleQueue[_Event]) -> None:
-    """Report the first word of every line, with the moment at which the line was there."""
+    """Report the first word of every line, with the moment at which the line was there; close the descriptor."""
     rest = b""
     while data := os.read(fd, 4096):
         at_ns = monotonic_ns()
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             events.put((line.split(b" ")[0].decode("utf-8", "replace"), at_ns))
+        rest = rest[:_LONGEST_WORD]
+    os.close(fd)
 
 
 def _await(execution: Execution, events: SimpleQueue[_Event]) -> None:

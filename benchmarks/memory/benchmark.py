@@ -118,7 +118,9 @@ def _run(trial: Trial, instance: Instance, program: str, mebibytes: int, repetit
     except WorkloadFailed as error:
         if error.command_status == _KILLED:
             raise WorkloadFailed(
-                f"{program} was killed", hint="its memory does not fit: give the variant more, or -m memory:array=16M"
+                f"{program} was killed",
+                hint="its memory does not fit: give the variant more, or -m memory:array=16M",
+                command_status=_KILLED,
             ) from error
         raise
     trial.keep(f"{program}.jsonl", done.text)

@@ -31,6 +31,7 @@ from isoscope.core.units import parse_size
 if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.run import Run
+    from isoscope.core.instance import Instance
 
 
 class Network(Benchmark):
@@ -51,18 +52,20 @@ class Network(Benchmark):
     requires: ClassVar[frozenset[str]] = frozenset({"exec", "runs_image"})
 
     def measure(self, trial: Trial) -> Iterator[Value]:
-        """Every path in turn, with the same instances. A warm-up takes the first path only, and a second for it."""
+        """Every path in turn, with the same instances. A warm-up is a second of bulk transfer on the first path."""
         wanted = trial.options["paths"][:1] if trial.warmup else trial.options["paths"]
         seconds = 1 if trial.warmup else trial.options["duration"]
         trial.step("starting")
         with ends_of(trial, wanted) as found:
-            for place, ends in enumerate(found):
-                background = _background(ends, seconds)
-                if place == 0:
-                    yield Value(BACKGROUND, background.host_share, ends.labels)
+            before: dict[Instance, Usage] = {}  # by the client: the server is the same on all paths
+            for ends in found:
+                if ends.client not in before:
+                    before[ends.client] = _background(ends, seconds)
+                    yield Value(BACKGROUND, before[ends.client].host_share, ends.labels)
+                background = before[ends.client]
                 trial.step(f"{ends.path}: throughput")
                 yield from _throughput(trial, ends, seconds, background)
-                if ends.path != TO_HOST:  # a request and its reply go both ways already
+                if ends.path != TO_HOST and not trial.warmup:  # a request and its reply go both ways already
                     trial.step(f"{ends.path}: latency")
                     yield from _latency(trial, ends, seconds, background)
 
@@ -100,7 +103,9 @@ def _throughput(trial: Trial, ends: Ends, seconds: int, background: Usage) -> It
     )
     outcome = test.run(ends, trial.timeout)
     trial.keep(f"throughput-{ends.path}.json", outcome.output)
-    rate = iperf3.throughput(outcome.output, reverse=ends.reverse)
+    transferred, lasted = iperf3.transfer(outcome.output, reverse=ends.reverse)
+    outcome.check(lasted)
+    rate = transferred / lasted
     labels = {**ends.labels, "congestion": iperf3.CONGESTION}
     yield Value(THROUGHPUT, rate, labels)
     yield from _costs(_Done(rate, CPU_PER_BYTE, HOST_CPU_PER_BYTE, labels), outcome, background)
@@ -116,8 +121,9 @@ def _latency(trial: Trial, ends: Ends, seconds: int, background: Usage) -> Itera
         seconds=seconds,
     )
     outcome = test.run(ends, trial.timeout)
-    trial.keep(f"latency-{ends.path}.json", outcome.output)
+    trial.keep(pingpong.file_name(ends.path), outcome.output)
     found = pingpong.latency(outcome.output, seconds=seconds)
+    outcome.check(found.lasted)
     for name, ns in found.percentiles.items():
         yield Value(LATENCY[name], ns, ends.labels)
     yield Value(TRANSACTIONS, found.transactions, ends.labels)

@@ -28,7 +28,10 @@ def cautions(run: Run) -> list[str]:
         each = ", ".join(f"{variant} {'/'.join(map(str, several))}" for variant, several in mtus.items())
         said.append(f"The MTU is not the same for all variants ({each} bytes): a bigger one costs less for each byte.")
     if guests := [variant for variant, facts in seen.items() if "the guest's" in facts["clock"]]:
-        said.append(f"Between two instances of {_and(guests)} the client is a guest, and its clock is the guest's own.")
+        said.append(
+            f"Between two instances of {_and(guests)} the client is a guest: seconds and latencies are by its own "
+            "clock, of which the host saw no more than that it does not run fast."
+        )
     background = rows.loc[rows["metric"] == BACKGROUND.name, "value"]
     if len(background) and (share := float(background.median())) > QUIET:
         said.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -59,13 +60,17 @@ def ends_of(trial: Trial, wanted: Sequence[str]) -> Iterator[list[Ends]]:
     """The ends of each path, all instances running. Raises Unsupported, and whatever a start raises."""
     workload = _connected(trial)
     with ExitStack() as stack:
-        server = _running(trial, stack, workload, trial.variant)
+        made = [stack.enter_context(trial.instance(workload))]
         clients = {}
         if BETWEEN in wanted:
-            clients[BETWEEN] = _running(trial, stack, workload, trial.variant)
+            made.append(stack.enter_context(trial.instance(workload)))
+            clients[BETWEEN] = made[-1]
         if {TO_INSTANCE, TO_HOST} & {*wanted}:
             plain = replace(workload, network=Network.HOST, resources=Resources())
-            clients[TO_INSTANCE] = clients[TO_HOST] = _running(trial, stack, plain, HOST)
+            made.append(stack.enter_context(trial.instance(plain, HOST)))
+            clients[TO_INSTANCE] = clients[TO_HOST] = made[-1]
+        _start(made, trial.timeout)
+        server = made[0]
         own_kernel = trial.lab.backend(trial.variant.backend).capabilities.own_kernel
         yield [_ends(path, clients[path], server, guest=own_kernel and path == BETWEEN) for path in wanted]
 
@@ -86,11 +91,16 @@ def _connected(trial: Trial) -> Workload:
     return replace(trial.workload, network=network)
 
 
-def _running(trial: Trial, stack: ExitStack, workload: Workload, variant: Variant) -> Instance:
-    instance = stack.enter_context(trial.instance(workload, variant))
-    instance.start()
-    instance.wait_ready(trial.timeout)
-    return instance
+def _start(instances: Sequence[Instance], timeout: float) -> None:
+    """Start all at once: nothing is measured yet, and two virtual machines boot beside each other."""
+
+    def start(instance: Instance) -> None:
+        instance.start()
+        instance.wait_ready(timeout)
+
+    with ThreadPoolExecutor(len(instances)) as threads:
+        for done in [threads.submit(start, instance) for instance in instances]:
+            done.result()
 
 
 def _ends(path: str, client: Instance, server: Instance, *, guest: bool) -> Ends:

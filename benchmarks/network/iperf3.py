@@ -15,6 +15,13 @@ READY = b"Server listening"
 CONGESTION = "reno"
 
 _CONNECT_MS = 5000
+_LAST_WORDS = 200  #: characters of what it says that an error repeats
+
+#: Bridged packets pass the rules for forwarded ones where br_netfilter is loaded, as Docker does.
+_FIREWALL = (
+    "does a firewall of this host drop what goes over the bridge? See nft list ruleset, "
+    "sysctl net.bridge.bridge-nf-call-iptables"
+)
 STATUSES = (0, 1)  #: with --json, what went wrong is in the answer
 
 
@@ -29,8 +36,8 @@ def client(address: str, port: int, *, seconds: int, streams: int, reverse: bool
     return (*words, "--connect-timeout", str(_CONNECT_MS), *(["-R"] if reverse else []))
 
 
-def throughput(output: bytes, *, reverse: bool) -> float:
-    """Bytes a second, from what a client printed. Raises WorkloadFailed.
+def transfer(output: bytes, *, reverse: bool) -> tuple[float, float]:
+    """Bytes and seconds, from what a client printed. Raises WorkloadFailed.
 
     The receiver's bytes, since what was sent may not have arrived; the client's seconds, since the other end may be a
     guest, whose clock is its own.
@@ -39,17 +46,11 @@ def throughput(output: bytes, *, reverse: bool) -> float:
     if isinstance(answer, dict) and "error" in answer:
         raise failure(str(answer["error"]))
     ours = "sum_received" if reverse else "sum_sent"
-    return number(NAME, answer, "end", "sum_received", "bytes") / number(NAME, answer, "end", ours, "seconds")
+    return number(NAME, answer, "end", "sum_received", "bytes"), number(NAME, answer, "end", ours, "seconds")
 
 
 def failure(told: str) -> WorkloadFailed:
     """The error for what iperf3 says went wrong."""
-    told = told.removeprefix("error - ")[:200]
-    blocked = any(word in told for word in ("unable to connect", "timed out", "No route", "unreachable"))
-    return WorkloadFailed(
-        f"{NAME} failed: {told}",
-        hint="does a firewall of this host drop what its bridge forwards? see: nft list ruleset, and "
-        "sysctl net.bridge.bridge-nf-call-iptables"
-        if blocked
-        else "the other end may have died",
-    )
+    told = told.removeprefix("error - ")[:_LAST_WORDS]
+    dropped = any(words in told for words in ("timed out", "No route", "unreachable"))
+    return WorkloadFailed(f"{NAME} failed: {told}", hint=_FIREWALL if dropped else "the other end may have died")

@@ -69,21 +69,20 @@ def connections(device: str, port: int) -> Iterator[socket.socket]:
 
 
 def _first_packets(port: int) -> bytes:
-    """A classic BPF program (filter.rst) that takes IPv4 TCP segments to `port` with SYN and without ACK."""
+    """A classic BPF program (filter.rst) that takes IPv4 TCP segments to `port` with SYN set."""
     load_byte, load_half, load_header_length = 0x30, 0x28, 0xB1
     load_half_behind, load_byte_behind = 0x48, 0x50
-    equal, any_of, masked, give = 0x15, 0x45, 0x54, 0x06
+    equal, any_of, give = 0x15, 0x45, 0x06
     program = (
         (load_byte, 0, 0, 9),  # protocol
-        (equal, 0, 8, socket.IPPROTO_TCP),
+        (equal, 0, 7, socket.IPPROTO_TCP),
         (load_half, 0, 0, 6),  # flags and offset of the fragment
-        (any_of, 6, 0, 0x1FFF),
+        (any_of, 5, 0, 0x1FFF),
         (load_header_length, 0, 0, 0),
         (load_half_behind, 0, 0, 2),  # the port of destination
-        (equal, 0, 3, port),
+        (equal, 0, 2, port),
         (load_byte_behind, 0, 0, 13),  # TCP's flags
-        (masked, 0, 0, 0x12),
-        (equal, 1, 0, 0x02),
+        (any_of, 1, 0, 0x02),
         (give, 0, 0, 0),
         (give, 0, 0, 0xFFFF),
     )

@@ -55,7 +55,7 @@ BACKGROUND = Metric(
     "network.background",
     "1",
     Direction.LOWER,
-    "The share of the host's processors that was busy before the first test, with the instances up and silent.",
+    "The share of the host's processors that was busy before a path was first used, with the instances up and silent.",
 )
 
 HEADLINE = (THROUGHPUT, LATENCY["50"], LATENCY["99"], CPU_PER_BYTE, CPU_PER_TRANSACTION)

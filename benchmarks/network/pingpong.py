@@ -28,6 +28,12 @@ class Latency:
 
     percentiles: dict[str, float]  #: nanoseconds, by the keys of `LATENCY`
     transactions: float  #: a second
+    lasted: float  #: seconds on the client's clock
+
+
+def file_name(path: str) -> str:
+    """The name under which a trial keeps what a client printed for a path."""
+    return f"latency-{path}.json"
 
 
 def server(port: int, *, size: int) -> tuple[str, ...]:
@@ -54,6 +60,7 @@ def latency(output: bytes, *, seconds: int) -> Latency:
     return Latency(
         percentiles={name: number(NAME, answer, *times, f"{float(name):.6f}") for name in LATENCY},
         transactions=number(NAME, answer, "jobs", 0, "write", "total_ios") / lasted,
+        lasted=lasted,
     )
 
 

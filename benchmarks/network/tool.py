@@ -20,7 +20,8 @@ from isoscope.core.output import Stdio
 #: Bytes of output that are kept; no tool of ours prints a tenth of it, but the image may hold another.
 _MOST = 16 << 20
 
-_LAST_WORDS = 300  #: characters of a tool's last words that an error repeats
+#: What an error repeats of a tool's last words. The reason may stand before the last line: "iperf3: exiting".
+_LAST_LINES, _LAST_WORDS = 2, 300
 _END = 10.0  #: seconds that a killed tool may take to be gone
 
 
@@ -74,7 +75,6 @@ class Tool:
         if not self.ends_within(timeout):
             self.kill()
             raise Timeout(f"{self._words()} did not end within {timeout:g} s")
-        self._threads[0].join()
         if self._exit is None or self._exit.exit_status not in statuses:
             raise self._failed()
         return bytes(self._output)
@@ -129,10 +129,10 @@ class Tool:
         if self._failure is not None:
             return self._failure
         assert self._exit is not None
-        told = os.pread(self._stderr.fileno(), _MOST, 0) or bytes(self._output)
+        told = (os.pread(self._stderr.fileno(), _MOST, 0) or bytes(self._output)).decode("utf-8", "replace")
         return WorkloadFailed(
             f"{self._words()} ended with status {self._exit.exit_status}",
-            hint=told.decode("utf-8", "replace").strip().rpartition("\n")[2][-_LAST_WORDS:],
+            hint="; ".join(told.strip().splitlines()[-_LAST_LINES:])[-_LAST_WORDS:],
             command_status=self._exit.exit_status,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from isoscope.benchmarks.report.figure import INK
-from isoscope.benchmarks.results.quantity import quantity
+from isoscope.benchmarks.results.quantity import number, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,8 @@ def scale(axes: Axes, which: Literal["x", "y"], axis: Axis, *, log: bool) -> Non
     ticks.set_major_locator(_log_locator(axis.unit, low, high) if log else _linear_locator(axis.unit, low, high))
     ticks.set_major_formatter(FuncFormatter(lambda value, _: _text(value, axis.unit)))
     ticks.set_minor_formatter(NullFormatter())
-    ticks.set_label_text(f"{axis.label} (logarithmic)" if log else axis.label)
+    kind = "logarithmic" if which == "x" else "log"  # along the short side there is less room
+    ticks.set_label_text(f"{axis.label} ({kind})" if log else axis.label)
     axes.grid(axis=which, color=INK, alpha=0.15, linewidth=0.6)
     axes.set_axisbelow(True)
 
@@ -57,6 +58,8 @@ def _text(value: float, unit: str) -> str:
     """A tick: as the tables write it, without digits that say nothing."""
     if unit in ("1", "1/s"):
         per = " /s" if unit == "1/s" else ""
+        if 0 < abs(value) < 1e-3 or abs(value) >= 1e6:
+            return f"{number(value)}{per}"
         return f"{value:,.0f}{per}" if abs(value) >= 1000 else f"{value:.3g}{per}"
     return quantity(value, unit) if value else "0"
 
@@ -71,12 +74,18 @@ def _log_locator(unit: str, low: float, high: float) -> Locator:
 
 def _linear_locator(unit: str, low: float, high: float) -> Locator:
     """Round figures of the unit that is shown: 0, 256 MiB, 512 MiB, and not 0, 190 MiB, 381 MiB."""
-    from matplotlib.ticker import FixedLocator, MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator
 
-    step = _STEPS.get(unit, 1000)
-    size = 1.0
-    while max(abs(low), abs(high)) / size >= step and size < step**4:
+    step, size = _STEPS.get(unit, 1000), 1.0
+    top = max(abs(low), abs(high))
+    while top / size >= step and size < step**4:
         size *= step
-    nice = [1, 2, 2.56, 5.12, 10] if step == 1024 and max(abs(low), abs(high)) / size >= 200 else [1, 2, 2.5, 5, 10]
-    found = [float(tick) * size for tick in MaxNLocator(6, steps=nice).tick_values(low / size, high / size)]
+    if step == 1024 and top / size >= 16:
+        between = size
+        while (high - low) / between > 6:
+            between *= 2
+        return MultipleLocator(between)
+    found = [
+        float(tick) * size for tick in MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low / size, high / size)
+    ]
     return FixedLocator([tick for tick in found if low <= tick <= high])

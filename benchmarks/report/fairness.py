@@ -43,8 +43,9 @@ def differences(summary: Summary, environment: dict[str, Any]) -> list[tuple[str
 def _facts(summary: Summary, variant: Variant, hosts: frozenset[str]) -> dict[str, str]:
     """The terms a variant sets, and what its instances proved to be."""
     facts = {f"option {key}": value for key, value in variant.options.items()}
-    for subject in summary.terms.subjects:
-        facts |= _terms(subject.workload.with_overrides(variant.options))
+    terms = [_terms(subject.workload.with_overrides(variant.options)) for subject in summary.terms.subjects]
+    for name in terms[0] if terms else ():
+        facts[name] = _words([one[name] for one in terms])
     for name, values in summary.proofs[str(variant)].items():
         facts[name] = _words([_told(name, str(value), hosts) for value in values])
     return facts

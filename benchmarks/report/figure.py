@@ -79,6 +79,7 @@ def canvas(width: float, height: float) -> Iterator[Canvas]:
 
 def figure(drawn: Canvas, *, name: str, title: str, alternative: str, caption: str) -> Figure:
     """The finished figure. To be called while its canvas is open."""
+    alternative = clean(alternative)
     buffer = io.StringIO()
     drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = buffer.getvalue()

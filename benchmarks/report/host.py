@@ -13,27 +13,31 @@ def host_facts(environment: dict[str, Any]) -> list[tuple[str, str]]:
     """Name and value of each fact; what the run does not know is left out."""
     if not environment:
         return []
-    host, cpu, memory = environment["host"], environment["cpu"], environment["memory"]
-    before, after = environment["before"], environment["after"] or {}
+    host = environment.get("host")
+    before, after = environment.get("before") or {}, environment.get("after") or {}
     facts = {
         "CPU": _of(host, "cpu", "model"),
         "hardware threads": _of(host, "cpu", "logical"),
-        "SMT": _smt(host),
-        "frequency governor": ", ".join(cpu["governor"]) or "not exposed",
-        "turbo": {True: "on", False: "off", None: "not exposed"}[cpu["turbo"]],
-        "mitigations": _mitigations(cpu["mitigations"]),
+        "SMT": _of(environment, "cpu", "smt") or _smt(host),
+        "frequency governor": ", ".join(_of(environment, "cpu", "governor") or ()) or "not exposed",
+        "turbo": {True: "on", False: "off", None: "not exposed"}[_of(environment, "cpu", "turbo")],
+        "mitigations": _mitigations(_of(environment, "cpu", "mitigations") or {}),
         "virtual machine itself": _yes(_of(host, "virtualized", "nested")),
         "memory": _size(_of(host, "memory", "total")),
-        "transparent huge pages": memory["transparent_hugepages"],
-        "KSM": {"0": "off", "1": "on"}.get(memory["ksm"], memory["ksm"]),
+        "transparent huge pages": _of(environment, "memory", "transparent_hugepages"),
+        "KSM": {"0": "off", "1": "on"}.get(ksm := _of(environment, "memory", "ksm"), ksm),
         "distribution": _of(host, "distribution", "name"),
         "KVM": _of(host, "kvm", "status"),
         "KVM is that because": _of(host, "kvm", "reason"),
         "cgroups": _of(host, "cgroups", "layout"),
-        "file system of the state directory": environment["home_filesystem"],
-        **{f"{name}": text or "absent" for name, text in environment["versions"].items()},
+        "file system of the state directory": environment.get("home_filesystem"),
+        "its mount options": _of(environment, "disk", "options"),
+        "its disk": _disk(environment.get("disk")),
+        **{name: text or "absent" for name, text in (environment.get("versions") or {}).items()},
         "load before": _load(before),
         "load after": _load(after),
+        "CPUs in use by others before": _share(before.get("busy")),
+        "CPUs in use by others after": _share(after.get("busy")),
         "CPU time taken away by the hypervisor": _share(stolen(before, after) if before and after else None),
         "memory available before": _size(before.get("memory_available")),
         "memory available after": _size(after.get("memory_available")),
@@ -45,13 +49,13 @@ def glance(environment: dict[str, Any]) -> str:
     """The host in a line; empty when the run does not know."""
     if not environment:
         return ""
-    host = environment["host"]
+    host = environment.get("host")
     threads, size = _of(host, "cpu", "logical"), _size(_of(host, "memory", "total"))
     facts = (
         _of(host, "cpu", "model"),
         threads and f"{threads} hardware threads",
         size and f"{size} of memory",
-        f"kernel {environment['versions'].get('kernel') or 'unknown'}",
+        f"kernel {_of(environment, 'versions', 'kernel') or 'unknown'}",
         "itself a virtual machine" if _of(host, "virtualized", "nested") else None,
     )
     return ", ".join(str(fact) for fact in facts if fact)
@@ -63,7 +67,7 @@ def _of(data: Any, *path: str) -> Any:
     return data
 
 
-def _smt(host: dict[str, Any]) -> str | None:
+def _smt(host: Any) -> str | None:
     cores, logical = _of(host, "cpu", "cores"), _of(host, "cpu", "logical")
     return _yes(logical > cores) if cores and logical else None
 
@@ -71,6 +75,16 @@ def _smt(host: dict[str, Any]) -> str | None:
 def _mitigations(found: dict[str, str | None]) -> str:
     """Those that cost something: what is not affected is not told."""
     return "; ".join(f"{name}: {text}" for name, text in found.items() if text and text != "Not affected")
+
+
+def _disk(found: Any) -> str | None:
+    """The disk below the state directory in a line."""
+    if not isinstance(found, Mapping) or not found.get("device"):
+        return None
+    kind = {True: "rotational", False: "not rotational", None: None}[found.get("rotational")]
+    scheduler, cache = found.get("scheduler"), found.get("write_cache")
+    facts = (found["device"], found.get("model"), kind, scheduler and f"scheduler {scheduler}", cache)
+    return ", ".join(str(fact) for fact in facts if fact)
 
 
 def _yes(value: bool | None) -> str | None:

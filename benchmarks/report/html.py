@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,13 @@ def render(run: Run, found: list[Section]) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
-    environment.filters |= {"quantity": quantity, "number": number, "interval": interval, "duration": format_duration}
+    environment.filters |= {
+        "quantity": quantity,
+        "number": number,
+        "interval": interval,
+        "duration": format_duration,
+        "coded": _coded,
+    }
     summary, terms = run.results, run.terms
     here = files("isoscope.benchmarks.report")
     return environment.from_string((here / "report.html").read_text(encoding="utf-8")).render(
@@ -77,6 +84,13 @@ def _shown(value: Any) -> Any:
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(map(printable, value.split("\n")))
+
+
+def _coded(text: str) -> Any:
+    """A sentence of a benchmark in which `this` is code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(_shown(text)))))  # noqa: S704 -- escaped above
 
 
 def p_value(value: float | None) -> str:

@@ -43,7 +43,9 @@ def _verdicts(run: Run) -> Iterator[str]:
     kind = "WARNING" if emulated(run.results) else "NOTE"
     yield "\n".join([f"> [!{kind}]", *(f"> {text(sentence)}" for sentence in accelerators(run.results))])
     stopped = ["This run was stopped before its end."] if not run.results.complete else []
-    yield from map(text, [*stopped, *(f"Note: {note}." for note in notes(run.environment))])
+    told = [*stopped, *(f"Note: {note}." for note in notes(run.environment)), *run.results.remarks]
+    if told:
+        yield "\n".join(f"* {text(sentence)}" for sentence in told)
 
 
 def _headline(run: Run) -> str:

@@ -28,4 +28,7 @@ def command(terms: Terms) -> str:
         words.append(names.pop() or "WORKLOAD.toml")
     words += [word for variant in terms.variants for word in ("-b", variant)]
     words += [word for subject in terms.subjects for word in ("-m", subject.request)]
-    return f"{shlex.join(words)} -n {terms.blocks} --seed {terms.seed}"
+    words += ["-n", str(terms.blocks)]
+    words += [] if terms.precision is None else ["--precision", f"{terms.precision * 100:g}%"]
+    words += [] if terms.budget is None else ["--budget", f"{terms.budget:g}s"]
+    return f"{shlex.join(words)} --seed {terms.seed}"

@@ -30,8 +30,8 @@ WIDTH = 7.6  #: inches; the report scales it to the page
 #: Points of a curve beyond which not each gets a marker.
 _MARKERS = 12
 
-#: Ratio at which a cell of a matrix has its full tint.
-_FULL = 10.0
+#: Ratios between which that one lies at which a cell of a matrix has its full tint: the matrix's greatest decides.
+_FULL = (2.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def bars(
         for group, places in zip(order, rows, strict=True):
             for one, row in zip(groups[group], places, strict=True):
                 _estimate(axes, row, one, block_values(run, one), known[who(one)], log=logarithmic)
-        _room(axes, series, log=logarithmic)
+        _room(axes, log=logarithmic)
         scale(axes, "x", axis, log=logarithmic)
         axes.set_yticks([float(np.mean(places)) for places in rows], [_fold(group) for group in order])
         axes.set_ylim(rows[-1][-1] + 0.8, -0.8)
@@ -191,8 +191,8 @@ def curve(
             _draw_line(axes, line, own[key])
         scale(axes, "x", x, log=x.logarithmic(value for line in lines for value in line.x))
         y_log = y.logarithmic(value for line in lines for value in line.y)
-        if not y_log:
-            axes.set_ylim(min(0.0, *(value for line in lines for value in line.y)), None)
+        if not y_log and min(value for line in lines for value in line.y) >= 0:
+            axes.set_ylim(0, None)
         scale(axes, "y", y, log=y_log)
         legend(drawn, axes.get_legend_handles_labels()[0])
         return figure(
@@ -256,11 +256,13 @@ def matrix(
     """Words in every cell, on a tint that deepens with its ratio: orange above 1, blue below; none at 1."""
     if not cells:
         return None
+    ratios = [max(cell.ratio, 1 / cell.ratio) for cell in cells.values() if cell.ratio is not None and cell.ratio > 0]
+    full = min(_FULL[1], max(_FULL[0], *ratios)) if ratios else _FULL[1]
     with canvas(WIDTH, 0.5 + 0.42 * len(rows)) as drawn:
         axes = drawn.subplots()
         for down, row in enumerate(rows):
             for right, column in enumerate(columns):
-                _cell(axes, right, down, cells.get((row, column), Cell(None, "–")))
+                _cell(axes, right, down, cells.get((row, column), Cell(None, "–")), full)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.xaxis.tick_top()
@@ -308,23 +310,26 @@ def _estimate(axes: Axes, row: float, one: Series, blocks: Floats, look: Look, *
         axes.plot(span, [row, row], color=INK, linewidth=1.4, marker="|", markersize=7, zorder=3)
         reach = max(reach, span[1])
     elif len(blocks) > 1:
-        axes.plot(blocks, np.full(len(blocks), row), color=INK, marker=".", markersize=4, linestyle="none", zorder=3)
+        rows = np.full(len(blocks), row)
+        if log:  # below the median's own mark
+            axes.scatter(blocks, rows, s=45, marker="|", color=INK, linewidths=1, zorder=1)
+        else:  # legible on a bar of any colour
+            axes.scatter(blocks, rows, s=11, facecolors="#ffffff", edgecolors=INK, linewidths=0.8, zorder=3)
         reach = max(reach, float(blocks.max()))
     axes.annotate(
         quantity(value, one.metric.unit), (reach, row), xytext=(7, 0), textcoords="offset points", va="center", size=8
     )
 
 
-def _room(axes: Axes, series: Sequence[Series], *, log: bool) -> None:
+def _room(axes: Axes, *, log: bool) -> None:
     """Limits that leave room for the figures behind the bars."""
-    low, high = axes.get_xlim()
     if log:
-        least = min(one.p50 or 0 for one in series)
-        axes.set_xlim(min(low, least) if low > 0 else least / 1.5, None)
         axes.set_xscale("log")
-        low, high = axes.get_xlim()
-        axes.set_xlim(low, high * (high / low) ** 0.16)
+        low, high = axes.dataLim.minposx, axes.dataLim.x1
+        decades = max(1.0, float(np.log10(high / low)))
+        axes.set_xlim(low / 10 ** (0.05 * decades), high * 10 ** (0.16 * decades))
     else:
+        low, high = axes.get_xlim()
         axes.set_xlim(low, high + 0.12 * (high - low))
 
 
@@ -351,11 +356,11 @@ def _draw_line(axes: Axes, line: Line, look: Look) -> None:
         axes.plot(line.fit_x, line.fit_y, color=look.colour, linestyle=":", linewidth=1)
 
 
-def _cell(axes: Axes, right: int, down: int, cell: Cell) -> None:
+def _cell(axes: Axes, right: int, down: int, cell: Cell, full: float) -> None:
     from matplotlib.patches import Rectangle
 
     if cell.ratio is not None and cell.ratio > 0:
-        depth = min(1.0, abs(float(np.log(cell.ratio))) / float(np.log(_FULL)))
+        depth = min(1.0, abs(float(np.log(cell.ratio))) / float(np.log(full)))
         colour = "#d55e00" if cell.ratio > 1 else "#0072b2"
         axes.add_patch(
             Rectangle((right - 0.48, down - 0.46), 0.96, 0.92, facecolor=colour, alpha=0.6 * depth, linewidth=0)

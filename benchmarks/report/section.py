@@ -39,8 +39,9 @@ class Table:
     metric: Metric
     lines: tuple[Line, ...]
     dimensions: str  #: what `under` is called; empty when there are none
+    intervals: bool  #: whether any ratio has one
     failed: bool  #: whether any trial did
-    outliers: bool  #: whether any value lies far out
+    outliers: bool  #: whether any value lies far out, in enough blocks to say so
 
     @property
     def long(self) -> bool:
@@ -132,9 +133,10 @@ def _table(run: Run, subject: Subject, metric: Metric) -> Table:
     return Table(
         metric,
         tuple(lines),
-        ", ".join(subject.dimensions) if any(kinds) else "",
+        ", ".join(name for name in subject.dimensions if any(name in labels for labels in kinds)),
+        intervals=(sure := any(one.ratio and one.ratio.interval.low is not None for one in series)),
         failed=any(one.failed for one in series),
-        outliers=any(one.outliers for one in series),
+        outliers=sure and any(one.outliers for one in series),
     )
 
 

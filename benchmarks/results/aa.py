@@ -68,7 +68,7 @@ def results(run: Run, subject: Subject, blocks: int) -> Iterator[Result]:
     """A result for each headline series of a run of one variant and its twin."""
     name, twin = run.terms.variants
     frame = run.trials
-    frame = frame[~frame["warmup"] & (frame["status"] == "ok")]
+    frame = frame[~frame["warmup"] & (frame["status"] == "ok") & frame["variant"].isin((name, twin))]
     dimensions = [tuple(labels.get(key) for key in subject.dimensions) for labels in frame["labels"]]
     frame = frame.assign(dimensions=pd.Series(dimensions, index=frame.index, dtype=object))
     for metric in subject.headline:

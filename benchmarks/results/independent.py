@@ -16,9 +16,10 @@ _BATCH = 2_000_000
 def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generator) -> Interval:
     """BCa bootstrap interval of the median of `blocks` over that of `others`, each drawn on its own.
 
-    The level is raised to that of Student's t with len(blocks) + len(others) - 2 degrees of freedom: a bootstrap of few
-    values is too narrow (Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69
-    (2015)). In simulation it so covers the truth in 93 to 98 % of runs of 9 to 30 blocks, without it in 90 to 97 %.
+    The level is raised to that of Student's t with as many degrees of freedom as the shorter run has blocks, less one: a
+    bootstrap of few values is too narrow (Hesterberg, "What Teachers Should Know About the Bootstrap", The American
+    Statistician 69 (2015)). In simulation it so covers the truth in 94 to 98 % of runs of 9 to 30 blocks, without it in
+    90 to 97 %.
     """
     from scipy.special import ndtr, stdtrit
     from scipy.stats import DegenerateDataWarning, bootstrap
@@ -31,7 +32,7 @@ def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generato
     if np.ptp(blocks) == 0 and np.ptp(others) == 0:
         same = float(blocks[0] / others[0])
         return Interval(same, same)
-    reach = stdtrit(len(blocks) + len(others) - 2, (1 + CONFIDENCE) / 2)
+    reach = stdtrit(fewer - 1, (1 + CONFIDENCE) / 2)
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", DegenerateDataWarning)  # it gives NaN, which is told below
         found = bootstrap(

@@ -9,6 +9,8 @@ from isoscope.core.units import format_duration, format_size
 
 MISSING = "–"
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 def quantity(value: float | None, unit: str) -> str:
     """A value with its unit: `3.2 ms`, `1.5 GiB/s`, `420 /s`; a dash for a missing one."""
@@ -24,8 +26,13 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, and every digit of a whole number: `0.0123`, `1.00`, `12.3`, `1234`."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    """Three significant digits, and every one of a whole number below a million: `0.0123`, `1.00`, `1234`, `2×10⁹`."""
+    size = abs(value)
+    if size >= 1e6 or 0 < size < 1e-3:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        power = f"10{str(int(exponent)).translate(_RAISED)}"
+        return power if mantissa == "1.00" else f"{mantissa.rstrip('0').rstrip('.')}×{power}"
+    return f"{value:.0f}" if size >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def interval(found: Interval) -> str:

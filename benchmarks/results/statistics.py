@@ -8,7 +8,7 @@ Bootstrap", The American Statistician 69 (2015), for why a bootstrap of few valu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 #: Resamples of the bootstrap, and how many values they may draw in all: more blocks need fewer of them.
 _RESAMPLES = 9999
 _LEAST_RESAMPLES = 999
-_DRAWS = 4_000_000
+_DRAWS = 500_000
 
 #: Values drawn at a time, which bounds the memory used.
 _BATCH = 500_000
@@ -78,26 +78,49 @@ def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> fl
     The statistic is what the interval is of: the (log) ratio of the medians, or their difference when a value is not
     positive. All 2**n swaps are made when that is not more than 9,999, else as many random ones.
     """
-    from scipy.stats import permutation_test
-
-    if len(blocks) < 2:
+    n = len(blocks)
+    if n < 2:
         return None
     ratios = bool(np.min((blocks, baseline)) > 0)
+    found = [_difference(blocks, baseline, swaps, ratios) for swaps in _swaps(n, rng)]
+    null = np.concatenate(found)
+    observed = _difference(blocks, baseline, np.zeros((1, n), dtype=np.bool_), ratios)[0]
+    close = 1e-14 * abs(observed)  # equal but for rounding
+    tails = np.count_nonzero(null <= observed + close), np.count_nonzero(null >= observed - close)
+    drawn = int(2**n > _RESAMPLES)  # what was observed is one of all swaps, but not of the drawn ones
+    return float(min(1.0, 2 * (min(tails) + drawn) / (len(null) + drawn)))
 
-    def statistic(ours: Floats, theirs: Floats, axis: int) -> Floats:
-        medians = np.median(ours, axis=axis), np.median(theirs, axis=axis)
-        return np.asarray(np.log(medians[0] / medians[1]) if ratios else medians[0] - medians[1])
 
-    result = permutation_test(
-        (blocks, baseline),
-        statistic,
-        permutation_type="samples",
-        n_resamples=_resamples(len(blocks)),
-        batch=max(1, _BATCH // len(blocks)),
-        vectorized=True,
-        rng=rng,
-    )
-    return float(result.pvalue)
+def _swaps(n: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Which of n blocks are swapped: every way, or many random ones, some at a time."""
+    size = max(1, _BATCH // n)
+    if 2**n <= _RESAMPLES:
+        every = np.arange(2**n)[:, np.newaxis] >> np.arange(n) & 1
+        yield from np.array_split(every.astype(np.bool_), -(-(2**n) // size))
+        return
+    left = _resamples(n)
+    while left > 0:
+        yield rng.integers(0, 2, (min(left, size), n), dtype=np.bool_)
+        left -= size
+
+
+def _difference(blocks: Floats, baseline: Floats, swaps: NDArray[np.bool_], ratios: bool) -> Floats:
+    """The log ratio of the medians, or their difference, under each set of swaps.
+
+    All values are ranked once; of each swap it is then counted, rank by rank, how many are on our side.
+    """
+    n = len(blocks)
+    pool = np.concatenate((blocks, baseline))
+    order = np.argsort(pool, kind="stable")
+    ranked = pool[order]
+    ours = np.cumsum(swaps[:, order % n] ^ (order < n), axis=1, dtype=np.int32)
+
+    def median(count: NDArray[np.int32]) -> Floats:
+        low, high = (np.argmax(count >= middle, axis=1) for middle in ((n + 1) // 2, n // 2 + 1))
+        return np.asarray((ranked[low] + ranked[high]) / 2)
+
+    medians = median(ours), median(np.arange(1, 2 * n + 1, dtype=np.int32) - ours)
+    return np.asarray(np.log(medians[0] / medians[1]) if ratios else medians[0] - medians[1])
 
 
 def outliers(values: Floats) -> NDArray[np.bool_]:
@@ -174,9 +197,20 @@ def _draw(samples: list[Floats], statistic: Callable[[list[Floats]], Floats], rn
     while left:
         size = min(left, max(1, _BATCH // n))
         chosen = rng.integers(0, n, (size, n), dtype=np.int32)
-        batches.append(statistic([np.median(sample[chosen], axis=1, overwrite_input=True) for sample in samples]))
+        batches.append(statistic([_medians_of(sample, chosen) for sample in samples]))
         left -= size
     return np.concatenate(batches)
+
+
+def _medians_of(values: Floats, chosen: NDArray[np.int32]) -> Floats:
+    """The median of the chosen values of each row. Ranks of 16 bits are sorted: ten times as fast as values."""
+    n = len(values)
+    order = np.argsort(values, kind="stable")
+    ranks = np.empty(n, dtype=np.uint16 if n <= 1 << 16 else np.uint32)
+    ranks[order] = np.arange(n)
+    rows = np.sort(ranks[chosen], axis=1)
+    ranked = values[order]
+    return np.asarray((ranked[rows[:, (n - 1) // 2]] + ranked[rows[:, n // 2]]) / 2)
 
 
 def _resamples(n: int) -> int:

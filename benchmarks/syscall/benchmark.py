@@ -104,5 +104,6 @@ def _values(call: str, began: int, ended: int, found: _Record, labels: dict[str,
     calls, times = positive(found, "calls", _PROGRAM), spans(found, "ns", _PROGRAM)
     labels = labels | {"call": call, "calls": calls, "repetitions": len(times)}
     yield Value(TIME, middle(times) / calls, labels)
-    yield Value(HOST_TIME, (ended - began) / (calls * len(times)), labels)
-    yield Value(CLOCK, (ended - began) / sum(times), labels)
+    span, late = ended - began or None, "the line before the repetitions arrived with the line after them"
+    yield Value(HOST_TIME, span and span / (calls * len(times)), labels, reason=late)
+    yield Value(CLOCK, span and span / sum(times), labels, reason=late)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from isobench import machine
-from isobench.baseline import Baseline, Known
+from isobench.baseline import BUSY, Baseline, Known
 from isobench.duel import Duel, Ledger
 
 HERE = Path(__file__).parent
@@ -92,4 +92,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if config.getoption("--update-baseline"):
         terminalreporter.section("the baseline")
         for name, known in sorted(ledger.baseline.figures.items()):
-            write(f"{name}: {known.value:.3g} {known.unit}, noise {known.noise:.0%}, runs {known.runs}")
+            unrest = f"; others used {known.busy:.0%} of the CPUs: take it again at rest" if known.busy > BUSY else ""
+            write(f"{name}: {known.value:.3g} {known.unit}, noise {known.noise:.0%}, runs {known.runs}{unrest}")

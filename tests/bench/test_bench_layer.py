@@ -48,4 +48,4 @@ def test_layer_unpacked(duel: Duel, lab: Lab) -> None:
         shutil.rmtree(into)
         return took
 
-    duel(f"layer of image {IMAGE} unpacked", ours, tar, to="GNU tar", rounds=10)
+    duel(f"layer of image {IMAGE} unpacked", ours, tar, to="GNU tar", rounds=6)

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 from time import monotonic_ns
+from typing import Any
 
 import pytest
 from isobench.duel import Duel
 from isobench.long_run import long_run
 from isoscope.benchmarks import Run
+from isoscope.benchmarks.results import statistics
 from isoscope.benchmarks.results.summarize import summarize
 from isoscope.benchmarks.results.trials import FILE
 from isoscope.core import Lab
@@ -21,6 +23,8 @@ pytestmark = [pytest.mark.root, pytest.mark.vm]
 ROWS = 100_000
 MOST_SECONDS = 10
 MOST_MIB = 500
+
+RESAMPLES = "medians of 4 times 999 resamples of 2,000 values"
 
 SCRIPT = Path(sys.executable).with_name("isoscope")
 BY_HAND = Path(__file__).with_name("by_hand.py")
@@ -32,6 +36,15 @@ def long(lab: Lab, tmp_path: Path) -> Path:
     return long_run(lab, tmp_path, ROWS)
 
 
+def resamples(values: Any) -> None:
+    """A yardstick for statistics: medians of 4 times 999 resamples."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        np.median(values[rng.integers(0, len(values), (999, len(values)))], axis=1)
+
+
 def test_statistics(duel: Duel, long: Path) -> None:
     run = Run(long)
     assert abs(len(run.trials) - ROWS) < ROWS / 100
@@ -40,14 +53,23 @@ def test_statistics(duel: Duel, long: Path) -> None:
     def ours() -> None:
         summarize(run)
 
-    def plain() -> None:
-        import numpy as np
+    duel("statistics of 100,000 rows", ours, lambda: resamples(values), to=RESAMPLES, rounds=6)
 
-        rng = np.random.default_rng(1)
-        for _ in range(4):
-            np.median(values[rng.integers(0, len(values), (999, len(values)))], axis=1)
 
-    duel("statistics of 100,000 rows", ours, plain, to="medians of 4 times 999 resamples of 2,000 values", rounds=6)
+def test_ratios(duel: Duel) -> None:
+    """What takes the time in a run of many series: 100 of them, of 300 blocks each, as 100,000 rows can be."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    values = rng.lognormal(0, 0.3, 2000)
+    pairs = [(rng.lognormal(0.1, 0.3, 300), rng.lognormal(0, 0.3, 300)) for _ in range(100)]
+
+    def ours() -> None:
+        for one, other in pairs:
+            statistics.ratio_interval(one, other, rng)
+            statistics.difference(one, other, rng)
+
+    duel("100 ratios of 300 blocks", ours, lambda: resamples(values), to=RESAMPLES, rounds=6)
 
 
 def child(*command: str | Path) -> tuple[int, int]:

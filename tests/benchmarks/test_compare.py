@@ -148,7 +148,7 @@ def test_an_instance_that_is_never_ready_fails_its_trial_alone(
     monkeypatch.setattr(harness, "TIMEOUT", 0.05)
     run = compare(Workload(command=("hang",)), backends=("process",), blocks=1)
     [failure] = run.results.failures  # one reason for both trials, though their instances had different names
-    assert failure.reason == "the instance was not ready within 0.05 s"
+    assert failure.reason == "the instance was not ready within 0.05 s: it is in phase ready"
     assert (failure.measured, failure.warmups) == (1, 1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -209,70 +208,6 @@ def test_notes_reach_the_reader(compare: Compare) -> None:
     path.write_text(json.dumps(data))
     html.write(run.directory)
     assert "Note: the host is &lt;busy&gt;." in page(run)
-
-
-def browse(*arguments: str, profile: Path) -> subprocess.CompletedProcess[str]:
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-    command += [f"--user-data-dir={profile}", "--run-all-compositor-stages-before-draw", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-@pytest.mark.slow
-def test_a_browser_shows_it_without_a_complaint(hostile: Run, tmp_path: Path) -> None:
-    probe = """<script>
-      addEventListener("load", () => {
-        const plots = [...document.querySelectorAll("svg[role=img]")];
-        document.body.dataset.result = JSON.stringify({
-          plots: plots.length,
-          drawn: plots.filter((svg) => svg.getBoundingClientRect().height > 100).length,
-          named: plots.filter((svg) => svg.getAttribute("aria-label")).length,
-          missing: [...document.images].filter((image) => !image.naturalWidth).length,
-          resources: performance.getEntriesByType("resource").length,
-          wide: document.documentElement.scrollWidth > innerWidth,
-          scripts: document.scripts.length,
-        });
-        console.log("the probe ran");
-      });
-    </script></body>"""
-    copy = tmp_path / "probed.html"
-    copy.write_text(page(hostile).replace("</body>", probe))
-    for size in ("--window-size=1200,900", "--window-size=500,900"):
-        done = browse("--dump-dom", size, copy.as_uri(), profile=tmp_path / "profile")
-        console = re.findall(r".*:CONSOLE.*", done.stderr)
-        assert len(console) == 1, console
-        assert "the probe ran" in console[0]
-        [result] = re.findall(r'data-result="([^"]*)"', done.stdout)
-        assert json.loads(result.replace("&quot;", '"')) == {
-            "plots": 3,
-            "drawn": 3,
-            "named": 3,
-            "missing": 0,
-            "resources": 0,
-            "wide": False,
-            "scripts": 1,
-        }
-
-
-@pytest.mark.slow
-def test_light_and_dark_are_both_drawn(compare: Compare, tmp_path: Path) -> None:
-    from matplotlib.image import imread
-
-    run = compare()
-    means = {}
-    for scheme, number in (("dark", 0), ("light", 1)):
-        shot = tmp_path / f"{scheme}.png"
-        browse(
-            f"--screenshot={shot}",
-            "--window-size=900,1400",
-            f"--blink-settings=preferredColorScheme={number}",
-            (run.directory / "report.html").as_uri(),
-            profile=tmp_path / "profile",
-        )
-        pixels = imread(shot)[..., :3]
-        means[scheme] = float(pixels.mean())
-        assert pixels.std() > 0.05  # something stands out from the page
-    assert means["dark"] < 0.3
-    assert means["light"] > 0.7
 
 
 def test_proofs_are_told_without_what_each_instance_has_for_itself() -> None:

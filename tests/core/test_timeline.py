@@ -28,3 +28,12 @@ def test_the_first_record_of_a_moment_stands():
     timeline.mark("ready", 5)
     timeline.mark("ready", 9)
     assert timeline.moments["ready"] == 5
+
+
+def test_the_phase_that_lasts_is_the_one_behind_the_last_that_ended():
+    timeline = Timeline(PHASES)
+    seen = [timeline.pending()]
+    for name in ("start", "clone", "exec", "ready"):  # the end of the first phase was not seen
+        timeline.mark(name)
+        seen.append(timeline.pending())
+    assert seen == ["", "cgroup", "exec", "ready", ""]

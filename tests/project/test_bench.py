@@ -11,7 +11,9 @@ from isobench.baseline import Baseline, Figure, Kind, Known, Limit, judge, noise
 from isobench.duel import Duel, Ledger
 from isobench.rounds import Rounds, typical
 
-KNOWN = Known(value=2.0, noise=0.1, spread=0.05, unit="times C", runs=(1.9, 2.0, 2.1), date="2026-01-01", commit="abc")
+KNOWN = Known(
+    value=2.0, noise=0.1, spread=0.05, busy=0.1, unit="times C", runs=(1.9, 2.0, 2.1), date="2026-01-01", commit="abc"
+)
 
 
 def figure(value: float, **terms: float) -> Figure:
@@ -89,8 +91,10 @@ def test_noise_of_a_run_that_was_much_faster_counts_as_much():
 
 
 def test_a_known_figure_is_made_of_runs():
-    found = Known.of([figure(v, spread=s) for v, s in ((2.2, 0.1), (2.0, 0.3), (2.1, 0.2))], date="d", commit="c")
-    assert (found.value, found.spread, found.runs, found.unit) == (2.1, 0.3, (2.2, 2.0, 2.1), "times C")
+    runs = [figure(2.2, spread=0.1, busy=0.4), figure(2.0, spread=0.3), figure(2.1, spread=0.2)]
+    found = Known.of(runs, date="d", commit="c")
+    assert (found.value, found.spread, found.busy) == (2.1, 0.3, 0.4)
+    assert (found.runs, found.unit) == ((2.2, 2.0, 2.1), "times C")
     assert found.noise == pytest.approx(noise([2.2, 2.0, 2.1]), abs=1e-3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,11 @@ DEFECTS = [
     Defect(LONG, FakeInstance, "_kill", nothing),
     Defect(LONG, FakeInstance, "_stats", lambda self: Stats(cpu_ns=0)),
     Defect(LONG, FakeInstance, "_stats", lambda self: Stats()),
+    Defect(LONG, FakeInstance, "_host_pids", lambda self: ()),
+    Defect(LONG, FakeInstance, "_host_pids", lambda self: (os.getpid(),)),
+    Defect(LONG, FakeInstance, "_host_pids", lambda self: (1, 1)),
+    Defect(LONG, FakeInstance, "_host_pids", lambda self: (1 << 22,)),  # more than pid_max can be
+    Defect(LONG, FakeInstance, "processes", lambda self: (1,)),
     Defect(LONG, FakeExecution, "kill", nothing),
     Defect(LONG, FakeExecution, "wait", lambda self, timeout=None: executed(self, timeout) and Exit(code=0)),
     Defect(LONG, FakeInstance, "_find", lambda self, name: nothing),

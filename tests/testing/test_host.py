@@ -43,33 +43,36 @@ def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]
         child.kill()
 
 
-@contextmanager
-def command_line(home: Path, mark: str) -> Iterator[None]:
-    with process(f"--root={home}/somewhere"):
-        yield
+# Each kind of thing, made in the directory `place` and carrying `name`. Yields what its line in a snapshot must hold.
 
 
 @contextmanager
-def environment(home: Path, mark: str) -> Iterator[None]:
-    with process(ISOSCOPE_HOME=str(home)):
-        yield
+def command_line(place: Path, name: str) -> Iterator[str]:
+    with process(f"--name={name}") as child:
+        yield f"{child.pid} (its command line)"
 
 
 @contextmanager
-def mount(home: Path, mark: str) -> Iterator[None]:
-    point = home / "images"
+def environment(place: Path, name: str) -> Iterator[str]:
+    with process(NAME=name) as child:
+        yield f"{child.pid} (its environment)"
+
+
+@contextmanager
+def mount(place: Path, name: str) -> Iterator[str]:
+    point = place / "images"
     point.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
-    yield
+    subprocess.run(["mount", "-t", "tmpfs", name, point], check=True)
+    yield str(point)
     subprocess.run(["umount", point], check=True)
 
 
 @contextmanager
-def root_directory(home: Path, mark: str) -> Iterator[None]:
-    """A process whose tree was built from the directory, as a container's is, and which says so nowhere else."""
-    (home / "images").mkdir()
-    root = home / "images"
-    script = f"mount -t tmpfs {root} {root}; cd {root}; mkdir old; pivot_root . old; cd /; echo; read line\n"
+def root_directory(place: Path, name: str) -> Iterator[str]:
+    """A process whose tree was built under that name, as a container's is, and which says so nowhere else."""
+    root = place / "images"
+    root.mkdir()
+    script = f"mount -t tmpfs {name} {root}; cd {root}; mkdir old; pivot_root . old; cd /; echo; read line\n"
     with subprocess.Popen(
         ["unshare", "-m", "sh"],
         stdin=subprocess.PIPE,
@@ -80,63 +83,60 @@ def root_directory(home: Path, mark: str) -> Iterator[None]:
         child.stdin.write(script.encode())
         child.stdin.flush()
         child.stdout.readline()
-        yield
+        yield f"{child.pid} (its root)"
 
 
 @contextmanager
-def network_namespace(home: Path, mark: str) -> Iterator[None]:
-    subprocess.run(["ip", "netns", "add", mark], check=True)
-    yield
-    subprocess.run(["ip", "netns", "delete", mark], check=True)
+def network_namespace(place: Path, name: str) -> Iterator[str]:
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    yield name
+    subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
 @contextmanager
-def link(home: Path, mark: str) -> Iterator[None]:
-    name = Names.of(home).interface(9)
+def link(place: Path, name: str) -> Iterator[str]:
     subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
-    yield
+    yield name
     subprocess.run(["ip", "link", "delete", name], check=True)
 
 
 @contextmanager
-def cgroup(home: Path, mark: str) -> Iterator[None]:
+def cgroup(place: Path, name: str) -> Iterator[str]:
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    directory = Path(next(point for _, point, kind, *_ in mounts if kind in ("cgroup", "cgroup2")), mark)
+    directory = Path(next(point for _, point, kind, *_ in mounts if kind in ("cgroup", "cgroup2")), name)
     directory.mkdir()
-    yield
+    yield str(directory)
     directory.rmdir()
 
 
 @contextmanager
-def table(home: Path, mark: str) -> Iterator[None]:
-    subprocess.run(["nft", "add", "table", "ip", Names.of(home).table], check=True)
-    yield
-    subprocess.run(["nft", "delete", "table", "ip", Names.of(home).table], check=True)
+def table(place: Path, name: str) -> Iterator[str]:
+    subprocess.run(["nft", "add", "table", "ip", name], check=True)
+    yield name
+    subprocess.run(["nft", "delete", "table", "ip", name], check=True)
 
 
 @contextmanager
-def loop(home: Path, mark: str) -> Iterator[None]:
-    (home / "images").mkdir()
-    image = home / "images" / "disk"
+def loop(place: Path, name: str) -> Iterator[str]:
+    image = place / "images" / name
+    image.parent.mkdir()
     image.write_bytes(bytes(1 << 20))
     device = subprocess.run(["losetup", "--find", "--show", image], check=True, capture_output=True, text=True).stdout
-    yield
+    yield device.strip()
     subprocess.run(["losetup", "--detach", device.strip()], check=True)
 
 
 @contextmanager
-def file(home: Path, mark: str) -> Iterator[None]:
-    (home / "something").touch()
-    yield
-    (home / "something").unlink()
+def file(place: Path, name: str) -> Iterator[str]:
+    (place / name).touch()
+    yield str(place / name)
+    (place / name).unlink()
 
 
 @contextmanager
-def shared_memory(home: Path, mark: str) -> Iterator[None]:
-    path = Path("/dev/shm", mark)
-    path.touch()
-    yield
-    path.unlink()
+def shared_memory(place: Path, name: str) -> Iterator[str]:
+    with file(Path("/dev/shm"), name) as path:
+        yield path
 
 
 KINDS = {
@@ -153,26 +153,72 @@ KINDS = {
     shared_memory: "files",
 }
 
+#: These name a state directory by its path, or lie in it, and say nothing else of whose they are.
+BY_PATH = {
+    command_line: lambda home: f"{home}/somewhere",
+    environment: str,
+    mount: lambda home: "none",
+    root_directory: str,
+    loop: lambda home: "disk",
+    file: lambda home: "something",
+}
 
-#: These carry the directory's path and not our name, unless the path holds it.
-NAMED_BY_HOME_ALONE = (command_line, environment, mount, root_directory, loop)
+#: These have names that are made of a state directory's path; all others can carry an instance's mark.
+BY_HASH = {link: lambda home: Names.of(home).interface(9), table: lambda home: Names.of(home).table}
+MARKED = [make for make in KINDS if make not in BY_HASH and make is not file]
 
 
-@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
-def test_what_is_there_is_found_and_is_its_owners(make, home, mark, tmp_path):
-    before, stranger = HostSnapshot.take(home), HostSnapshot.take(tmp_path)
-    with make(home, mark):
+@pytest.mark.parametrize("make", BY_PATH, ids=lambda make: make.__name__)
+def test_what_names_a_state_directory_or_lies_in_it_is_found_and_is_nobody_elses(make, home, tmp_path):
+    finds(make, home, BY_PATH[make](home), home, tmp_path)
+
+
+@pytest.mark.parametrize("make", BY_HASH, ids=lambda make: make.__name__)
+def test_what_has_the_hash_of_a_state_directory_is_found_and_is_nobody_elses(make, home, tmp_path):
+    finds(make, tmp_path, BY_HASH[make](home), home, tmp_path)
+
+
+@pytest.mark.parametrize("make", MARKED, ids=lambda make: make.__name__)
+def test_what_carries_the_mark_of_an_instance_is_found_wherever_it_is(make, home, mark, tmp_path):
+    finds(make, tmp_path, mark, home, home / "another")
+
+
+def finds(make, place: Path, name: str, home: Path, another: Path) -> None:
+    """That a thing changes one line of what is looked at for `home`, and nothing for another state directory."""
+    before, others = HostSnapshot.take(home), HostSnapshot.take(another)
+    with make(place, name) as what:
         during = HostSnapshot.take(home)
         changed = [field.name for field in fields(before) if getattr(before, field.name) != getattr(during, field.name)]
         assert changed == [KINDS[make]]
         (line,) = before.difference(during)
         assert line.startswith("new ")
+        assert what in line
         (line,) = during.difference(before)
         assert " has gone: " in line
-        assert stranger.difference(HostSnapshot.take(tmp_path)) == [], "it is not another state directory's"
-        if make is not file:  # an unmarked file in a directory is found by asking for the directory
-            assert getattr(HostSnapshot.take(), KINDS[make]) or make in NAMED_BY_HOME_ALONE
+        assert others.difference(HostSnapshot.take(another)) == [], "it is not another state directory's"
     assert before.difference(HostSnapshot.take(home)) == []
+
+
+@pytest.mark.parametrize("make", [*MARKED, *BY_HASH], ids=lambda make: make.__name__)
+def test_what_is_a_strangers_is_not_found_for_us_but_among_everybodys(make, home, mark, tmp_path):
+    """Its twin, but for the name: an instance of another state directory, or that one's hash."""
+    twin = BY_HASH[make](tmp_path) if make in BY_HASH else f"isoscope-{int(mark[9:], 16) ^ 1:012x}"
+    before = HostSnapshot.take(home)
+    with make(tmp_path, twin) as what:
+        assert before.difference(HostSnapshot.take(home)) == []
+        # Everybody's environments are not looked at: whoever works with a state directory names it there.
+        assert shown(what, HostSnapshot.take(), KINDS[make]) == (make is not environment)
+
+
+@pytest.mark.parametrize("make", [*MARKED, *BY_HASH], ids=lambda make: make.__name__)
+def test_what_has_not_our_name_is_nobodys(make, home, mark, tmp_path):
+    with make(tmp_path, "other0123456789" if make in BY_HASH else mark.replace("isoscope", "others")) as what:
+        assert not shown(what, HostSnapshot.take(home), KINDS[make])
+        assert not shown(what, HostSnapshot.take(), KINDS[make])
+
+
+def shown(what: str, snapshot: HostSnapshot, field: str) -> bool:
+    return any(what in line for line in getattr(snapshot, field))
 
 
 def test_every_kind_of_thing_is_tried():
@@ -193,6 +239,16 @@ print(len(HostSnapshot.take(Path(sys.argv[1])).processes))
 """
     done = subprocess.run([sys.executable, "-c", script, str(home)], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
+
+
+def test_what_processes_share_is_everybodys(home):
+    shared = Path("/run/isoscope", f"test{os.getpid()}")
+    shared.mkdir(parents=True)
+    try:
+        assert str(shared) in HostSnapshot.take().files
+        assert HostSnapshot.take(home).files == set()
+    finally:
+        shared.rmdir()
 
 
 def test_images_and_caches_are_kept_on_purpose(home):

@@ -60,6 +60,7 @@ class Known:
     value: float  #: median of the runs
     noise: float  #: by what share a later run may differ and be the same
     spread: float  #: greatest of the runs
+    busy: float  #: likewise; above `BUSY`, the baseline itself should be taken again
     unit: str
     runs: tuple[float, ...]
     date: str
@@ -73,6 +74,7 @@ class Known:
             value=round(statistics.median(values), 4),
             noise=round(noise(values), 3),
             spread=round(max(figure.spread for figure in figures), 3),
+            busy=round(max(figure.busy for figure in figures), 2),
             unit=figures[0].unit,
             runs=tuple(round(value, 4) for value in values),
             date=date,
