@@ -23,6 +23,7 @@ class Addressed(Protocol):
 
     def resolv_conf(self) -> str: ...
 
+
 from isoscope.core.instance import Connection
 from isoscope.core.registry import Record
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-<<<<<<< HEAD
-from collections.abc import Callable
-=======
-from collections.abc import Mapping
->>>>>>> main
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path

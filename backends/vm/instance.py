@@ -21,14 +21,8 @@ from isoscope.backends.vm.guest_terms import guest_terms
 from isoscope.backends.vm.hypervisor import Hypervisor
 from isoscope.backends.vm.process import QemuProcess, cpu_time, find
 from isoscope.backends.vm.shares import bind
-<<<<<<< HEAD
 from isoscope.core.errors import InstanceFailed, Unsupported
-from isoscope.core.instance import Stats, Status
-=======
-from isoscope.backends.vm.task import Command, Task
-from isoscope.core.errors import InstanceFailed, IsoscopeError, Timeout, Unsupported
-from isoscope.core.instance import Connection, Execution, Exit, Instance, Stats, Status
->>>>>>> main
+from isoscope.core.instance import Connection, Stats, Status
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 
@@ -150,15 +144,9 @@ class VmInstance(GuestInstance):
     def backing(self, path: str) -> Path:
         return self._files.disk
 
-<<<<<<< HEAD
-=======
-    def proof(self) -> dict[str, str]:
-        return dict(self._proof)
-
     def connection(self) -> Connection | None:
         return Lease.connection(self.record)
 
->>>>>>> main
     # The end
 
     def _switch_off(self) -> None:

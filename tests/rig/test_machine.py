@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from isoscope.images.guest import Guest
@@ -21,7 +22,7 @@ MACHINE = Machine(
 
 
 def values(command: list[str], option: str) -> list[str]:
-    return [value for name, value in zip(command, command[1:], strict=False) if name == option]
+    return [value for name, value in pairwise(command) if name == option]
 
 
 def test_the_hosts_root_can_only_be_read() -> None:
