@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
+from isoscope.core.instance import Connection
+from isoscope.core.registry import Record
+
 
 class Addressed(Protocol):
     """What an instance must know of its network, whatever that is made of."""
@@ -22,10 +25,6 @@ class Addressed(Protocol):
     def mtu(self) -> int: ...
 
     def resolv_conf(self) -> str: ...
-
-
-from isoscope.core.instance import Connection
-from isoscope.core.registry import Record
 
 
 @dataclass(frozen=True)
