@@ -68,7 +68,7 @@ class Machine:
         yield from ("-netdev", "user,id=outside", "-device", "virtio-net-pci,netdev=outside")
         # A port of its own puts the card, and each of its functions, into IOMMU groups of their own.
         yield from ("-device", "pcie-root-port,id=slot1,chassis=1,slot=1")
-        yield from ("-netdev", "user,id=card,restrict=on,net=10.69.0.0/24", "-device", "igb,netdev=card,bus=slot1")
+        yield from ("-netdev", "user,id=card,restrict=on,ipv6=off,net=10.69.0.0/24", "-device", "igb,netdev=card,bus=slot1")
 
     def _files(self) -> Iterator[str]:
         for share in (Share(HOST_TAG, Path("/"), read_only=True), *self.shares):
