@@ -49,6 +49,7 @@ class Backend(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]  #: one line for `isoscope backends`
     options: ClassVar[tuple[Option, ...]] = ()
+    by_default: ClassVar[bool] = True  #: whether it is compared when nobody says which are
     capabilities: ClassVar[Capabilities]
 
     def __init__(self, context: Context) -> None:

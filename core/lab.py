@@ -181,10 +181,10 @@ class Lab:
     ) -> Any:
         """Measure variants side by side and return the run (`isoscope.benchmarks.Run`).
 
-        No backends means every one that is ready here, but for `null`. No workload means each benchmark's own.
-        A benchmark may carry options, `disk:size=1G`; `quick` shortens those that have none. There are 10 blocks, 3 if
-        `quick`; with a `precision` (0.05 for 5 %) as many as it takes, at most 100 or `blocks`. A `budget` in seconds
-        ends the measuring early.
+        No backends means every one that is ready here, but for those that are no peers, as `null`. No workload means
+        each benchmark's own. A benchmark may carry options, `disk:size=1G`; `quick` shortens those that have none.
+        There are 10 blocks, 3 if `quick`; with a `precision` (0.05 for 5 %) as many as it takes, at most 100 or
+        `blocks`. A `budget` in seconds ends the measuring early.
         The run's folder defaults to `runs/` and the time. Raises InputError for anything unknown, before anything is
         measured.
         """
@@ -192,7 +192,7 @@ class Lab:
 
         if isinstance(workload, str):
             workload = self.workload(workload)
-        names = backends or [n for n in self.backend_names if n != "null" and not self.backend(n).lacks()]
+        names = backends or self._ready()
         variants = tuple(Variant.parse(text) for text in names)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         comparison = Comparison(
@@ -212,6 +212,11 @@ class Lab:
         if run is None:
             raise InputError("no plugin offers comparisons", hint="unset ISOSCOPE_PLUGINS, or reinstall isoscope")
         return run
+
+    def _ready(self) -> list[str]:
+        """The backends that are compared when nobody says which."""
+        names = (name for name in self.backend_names if self.backend(name).by_default)
+        return [name for name in names if not self.backend(name).lacks()]
 
     # Hygiene
 

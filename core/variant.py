@@ -17,16 +17,16 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 
 @dataclass(frozen=True)
 class Option:
-    """An option that a backend takes, with the values it may have."""
+    """An option that a backend takes, with the values it may have; without any, it takes whatever it can read."""
 
     name: str
     help: str
-    choices: tuple[str, ...]
-    default: str
+    choices: tuple[str, ...] = ()
+    default: str = ""
 
     def check(self, value: str) -> str:
         """The value itself. Raises InputError when it is not one of the choices."""
-        if value not in self.choices:
+        if self.choices and value not in self.choices:
             raise InputError(f"{self.name}={value} is not known", hint=f"known: {', '.join(self.choices)}")
         return value
 

@@ -17,6 +17,7 @@ from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher
 from isoscope.backends.network import BridgeNetwork
+from isoscope.backends.sriov import OPTIONS, VfNetwork, vf_terms
 from isoscope.core.backend import Backend, Context, Lack, Step
 from isoscope.core.capabilities import Capabilities
 from isoscope.core.errors import BackendUnavailable, HostError, InputError
@@ -25,6 +26,12 @@ from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 from isoscope.core.variant import Option
 from isoscope.core.workload import Network
+
+#: How `eth0` comes into a network namespace.
+_CONNECTIONS = {
+    Network.BRIDGE: "connect eth0 to the bridge by a pair of veth; address, default route; lo up",
+    Network.VF: "bind the virtual function to its driver, move its device into the namespace as eth0; address; lo up",
+}
 
 #: The modules whose steps the launcher must know.
 STEPS = ("isoscope.backends.container.steps",)
@@ -35,9 +42,9 @@ class ContainerBackend(Backend):
 
     name: ClassVar[str] = "container"
     summary: ClassVar[str] = "namespaces, cgroups and overlayfs, sharing the host's kernel"
-    options: ClassVar[tuple[Option, ...]] = (volume.OPTION,)
+    options: ClassVar[tuple[Option, ...]] = (volume.OPTION, *OPTIONS)
     capabilities: ClassVar[Capabilities] = Capabilities(
-        networks=frozenset({Network.NONE, Network.HOST, Network.BRIDGE}),
+        networks=frozenset(Network),
         limits=frozenset({"cpus", "memory", "pids"}),
         mounts=True,
         terminal=True,
@@ -50,6 +57,7 @@ class ContainerBackend(Backend):
         super().__init__(context)
         self._launcher = Launcher(*STEPS)
         self._network = BridgeNetwork(context.home)
+        self._vfs = VfNetwork(context.home)
         self._lacks: list[Lack] | None = None
         self._prepared = False
 
@@ -80,8 +88,13 @@ class ContainerBackend(Backend):
         return self._lacks
 
     def plan(self, launch: Launch) -> list[Step]:
-        connect = None if launch.workload.network is not Network.BRIDGE else _connect_nothing
-        return plan.build(launch, self._terms(launch, connect)).steps()
+        network = launch.workload.network
+        connect = _connect_nothing if network in (Network.BRIDGE, Network.VF) else None
+        steps = plan.build(launch, self._terms(launch, connect)).steps()
+        if network is Network.VF:
+            sentences = self._vfs.plan(vf_terms(launch.options), to_vm=False)
+            steps = [*(Step("network", sentence) for sentence in sentences), *steps]
+        return steps
 
     def create(self, launch: Launch) -> Instance:
         self._check(launch)
@@ -101,6 +114,10 @@ class ContainerBackend(Backend):
             lease = self._network.lease(record)
             (record.directory / "resolv.conf").write_text(lease.resolv_conf())
             connect, release = partial(self._network.connect, lease), partial(self._network.release, record)
+        elif launch.workload.network is Network.VF:
+            vf = self._vfs.lease(record, vf_terms(launch.options), to_vm=False)
+            (record.directory / "resolv.conf").write_text(vf.resolv_conf())
+            connect, release = partial(self._vfs.connect, vf), partial(self._vfs.release, record)
         storage.make(launch, self._maps)
         return ContainerInstance(launch, self._launcher, self._terms(launch, connect), release)
 
@@ -111,6 +128,7 @@ class ContainerBackend(Backend):
             seccomp=self._seccomp,
             make_network=self._launcher.network_namespace,
             connect=connect,
+            connection=_CONNECTIONS.get(launch.workload.network, ""),
         )
 
     def _check(self, launch: Launch) -> None:
@@ -118,8 +136,9 @@ class ContainerBackend(Backend):
             if len(mount.target.parts) == 1:
                 raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
         volume.check(launch)
-        if self._maps is not None and launch.workload.network is Network.BRIDGE:
-            raise HostError("the network bridge needs root", hint="use --network none or host, or run as root")
+        network = launch.workload.network
+        if self._maps is not None and network in (Network.BRIDGE, Network.VF):
+            raise HostError(f"the network {network} needs root", hint="use --network none or host, or run as root")
 
     def reclaim(self, record: Record) -> None:
         cgroup = Cgroup.recorded(record.resources.get("cgroups"), record.mark)
@@ -129,14 +148,16 @@ class ContainerBackend(Backend):
             os.close(pidfd)
         cgroup.end()
         self._network.release(record)
+        self._vfs.release(record)
         storage.remove(record, self._maps, self._launcher)
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return self._tree.sweep(live) + self._network.sweep(live)
+        return self._tree.sweep(live) + self._network.sweep(live) + self._vfs.sweep(live)
 
     def close(self) -> None:
         self._launcher.close()
         self._network.close()
+        self._vfs.close()
         self._tree.clean()
 
 

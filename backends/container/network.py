@@ -23,13 +23,14 @@ class MakeNetworkNamespace(Step):
         scene.fds["netns"] = self.make()
 
 
-class ConnectToBridge(Step):
-    """A pair of veth(4) between the bridge and `eth0` in the namespace, with address and default route."""
+class ConnectNetwork(Step):
+    """The device `eth0` in the namespace, with its address."""
 
     connect: Callable[[int], Any]
+    how: str  #: in words
 
     def describe(self) -> str:
-        return "connect eth0 to the bridge by a pair of veth; address, default route; lo up"
+        return self.how
 
     def execute(self, scene: Scene) -> None:
         self.connect(scene.fds["netns"])

@@ -18,7 +18,7 @@ from isoscope.backends.container.namespaces import (
     LoopbackUp,
     NewCgroupNamespace,
 )
-from isoscope.backends.container.network import ConnectToBridge, MakeNetworkNamespace
+from isoscope.backends.container.network import ConnectNetwork, MakeNetworkNamespace
 from isoscope.backends.container.procfs import MaskPaths, ReadOnlyPaths, maskable
 from isoscope.backends.container.seccomp import Seccomp
 from isoscope.backends.launcher import linux, volume
@@ -49,7 +49,7 @@ from isoscope.backends.launcher.step import Step
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network
 
-#: Connects a network namespace to the bridge.
+#: Gives a network namespace its `eth0`.
 Connect = Callable[[int], None]
 
 PHASES = ("cgroup", "network", "clone", "rootfs", "exec", "ready")
@@ -69,6 +69,7 @@ class Terms:
     seccomp: bytes
     make_network: Callable[[], int]  #: makes a network namespace
     connect: Connect | None = None
+    connection: str = ""  #: what `connect` does, in words
 
 
 def build(launch: Launch, terms: Terms) -> Plan:
@@ -96,7 +97,7 @@ def namespaces(launch: Launch, terms: Terms, *, cloned: bool) -> tuple[str, ...]
     if terms.maps is not None:
         names.insert(0, "CLONE_NEWUSER")
     network = launch.workload.network
-    if network is Network.NONE or (network is Network.BRIDGE and not cloned):
+    if network is Network.NONE or (network in (Network.BRIDGE, Network.VF) and not cloned):
         names.append("CLONE_NEWNET")
     if not cloned:
         names.append("CLONE_NEWCGROUP")
@@ -113,7 +114,7 @@ def execution(launch: Launch, terms: Terms, command: Command) -> tuple[Clone, Ph
 def _network(terms: Terms) -> list[Step]:
     if terms.connect is None:
         return []
-    return [MakeNetworkNamespace(terms.make_network), ConnectToBridge(terms.connect)]
+    return [MakeNetworkNamespace(terms.make_network), ConnectNetwork(terms.connect, terms.connection)]
 
 
 def _join(cgroup: Cgroup) -> list[Step]:
@@ -172,7 +173,7 @@ def _trees(launch: Launch) -> tuple[list[Step], list[Step]]:
     """What is taken of the host's mounts, and where it is shown."""
     wanted: list[tuple[str, str, int]] = []
     network = launch.workload.network
-    if network is Network.BRIDGE:
+    if network in (Network.BRIDGE, Network.VF):
         wanted.append((str(launch.record.directory / "resolv.conf"), "/etc/resolv.conf", linux.MOUNT_ATTR_NODEV))
     if network is Network.HOST:
         read_only = linux.MOUNT_ATTR_NODEV | linux.MOUNT_ATTR_RDONLY

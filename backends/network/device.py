@@ -17,10 +17,11 @@ from pathlib import Path
 from time import monotonic
 
 from isoscope.backends.network import netlink
-from isoscope.backends.network.lease import Lease
+from isoscope.backends.network.lease import Addressed, Lease
 from isoscope.backends.network.names import Names
 from isoscope.backends.network.netlink import refused
 from isoscope.core.errors import HostError, Timeout
+from isoscope.core.patience import patience
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _SIOCGIFFLAGS, _IFF_UP = 0x8913, 0x1  # netdevice(7)
@@ -84,7 +85,7 @@ def build_bridge(names: Names, gateway: IPv4Address, prefix_length: int, mtu: in
         netlink.request(
             # Not when it is made: the kernel passes over an alias there.
             netlink.link(netlink.RTM_NEWLINK, index=index, attributes=[("IFLA_IFALIAS", names.alias)]),
-            netlink.address(index, prefix_length, _local(gateway, prefix_length)),
+            netlink.address(index, prefix_length, local(gateway, prefix_length)),
             netlink.link(netlink.RTM_NEWLINK, index=index, up=True, attributes=[]),
         )
     except OSError as error:
@@ -105,7 +106,7 @@ def connect(lease: Lease, netns: int) -> None:
         bridge = socket.if_nametoindex(lease.bridge)
         outer = [("IFLA_IFNAME", lease.interface), ("IFLA_MASTER", bridge), mtu, ("IFLA_LINKINFO", pair)]
         netlink.request(netlink.link(netlink.RTM_NEWLINK, netlink.CREATE, up=True, attributes=outer))
-        _inside(netns, lambda: _configure(lease))
+        configure(lease, netns)
         # Subscribed to only now: what was told of the bridge before it had this port says nothing.
         with closing(netlink.open_socket(groups=netlink.RTMGRP_LINK)) as changes:
             _wait_until_up(changes, socket.if_nametoindex(lease.interface), bridge)
@@ -119,7 +120,7 @@ def _wait_until_up(changes: socket.socket, port: int, bridge: int) -> None:
     The kernel takes note of a carrier on a work queue of its own; until then a port drops what comes, and an instance
     that asks for its neighbour at once would be answered a second later, when it asks again.
     """
-    pending, deadline = {port, bridge}, monotonic() + _PATIENCE
+    pending, deadline = {port, bridge}, monotonic() + patience(_PATIENCE)
     asked = False
     while pending:
         if not asked:
@@ -129,7 +130,9 @@ def _wait_until_up(changes: socket.socket, port: int, bridge: int) -> None:
         try:
             datagram, asked = changes.recv(1 << 16), True
         except TimeoutError:
-            raise Timeout(f"a new port did not come up in {_PATIENCE} s", hint="is the host very busy?") from None
+            raise Timeout(
+                f"a new port did not come up in {patience(_PATIENCE):g} s", hint="is the host very busy?"
+            ) from None
         except OSError as error:
             if error.errno != errno.ENOBUFS:  # which says that changes were missed, netlink(7)
                 raise
@@ -192,18 +195,27 @@ def _devices() -> Iterator[_Device]:
             yield _Device(device["index"], *map(device.get_attr, names))
 
 
-def _configure(lease: Lease) -> None:
+def configure(lease: Addressed, netns: int) -> None:
+    """Give the device `eth0` in the namespace its address and default route, and bring it and `lo` up.
+
+    Raises OSError.
+    """
+    _inside(netns, lambda: _configure(lease))
+
+
+def _configure(lease: Addressed) -> None:
     _without_ipv6("eth0")
     index = socket.if_nametoindex("eth0")
     netlink.request(
         netlink.link(netlink.RTM_NEWLINK, index=_LOOPBACK, up=True, attributes=[]),
         netlink.link(netlink.RTM_NEWLINK, index=index, up=True, attributes=[]),
-        netlink.address(index, lease.prefix_length, _local(IPv4Address(lease.address), lease.prefix_length)),
-        netlink.default_route(lease.gateway),
+        netlink.address(index, lease.prefix_length, local(IPv4Address(lease.address), lease.prefix_length)),
+        *([netlink.default_route(lease.gateway)] if lease.gateway else []),
     )
 
 
-def _local(address: IPv4Address, prefix_length: int) -> netlink.Attributes:
+def local(address: IPv4Address, prefix_length: int) -> netlink.Attributes:
+    """The attributes of an address that has a broadcast address."""
     broadcast = IPv4Network((address, prefix_length), strict=False).broadcast_address
     return [("IFA_LOCAL", str(address)), ("IFA_ADDRESS", str(address)), ("IFA_BROADCAST", str(broadcast))]
 

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from isoscope.core.instance import Connection
 from isoscope.core.registry import Record
+
+
+class Addressed(Protocol):
+    """What an instance must know of its network, whatever that is made of."""
+
+    @property
+    def mac(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def prefix_length(self) -> int: ...
+    @property
+    def gateway(self) -> str | None: ...
+    @property
+    def mtu(self) -> int: ...
+
+    def resolv_conf(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class NullBackend(Backend):
 
     name: ClassVar[str] = "null"
     summary: ClassVar[str] = "runs nothing: the cost of the harness itself"
+    by_default: ClassVar[bool] = False
     capabilities: ClassVar[Capabilities] = Capabilities(
         networks=frozenset(Network),
         limits=frozenset({"cpus", "memory", "pids"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.network import BridgeNetwork, Lease
+from isoscope.backends.sriov import OPTIONS, VfLease, VfNetwork, vf_terms
 from isoscope.backends.vm import overlay, roots, shares, tsc, unfinished, vhost
 from isoscope.backends.vm.domain import Machine
 from isoscope.backends.vm.files import Files, check_reachable
@@ -44,6 +45,11 @@ _UNBUILT = guests.Guest(Path("kernel, to be built"), Path("initrd, to be built")
 _PROGRAMS = {EMULATOR: "qemu-system-x86", "qemu-img": "qemu-utils"}
 
 
+def _guest_kind(launch: Launch) -> guests.Kind:
+    """Kernels for virtual machines lack the drivers of cards."""
+    return guests.FULL_VM if launch.workload.network is Network.VF else guests.VM
+
+
 class VmBackend(Backend):
     """One VM for each workload."""
 
@@ -58,9 +64,10 @@ class VmBackend(Backend):
         ),
         *STORAGE,
         vhost.OPTION,
+        *OPTIONS,
     )
     capabilities = Capabilities(
-        networks=frozenset({Network.NONE, Network.BRIDGE}),
+        networks=frozenset({Network.NONE, Network.BRIDGE, Network.VF}),
         limits=frozenset({"cpus", "memory", "pids"}),
         mounts=True,
         terminal=True,
@@ -73,6 +80,7 @@ class VmBackend(Backend):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._network = BridgeNetwork(context.home)
+        self._vfs = VfNetwork(context.home)
         self._lock = threading.Lock()
         self._connection: Hypervisor | None = None
         self._machine_types: dict[str, str] = {}
@@ -103,11 +111,14 @@ class VmBackend(Backend):
 
     def plan(self, launch: Launch) -> list[Step]:
         accelerator = self._accelerator(launch)
-        guest = guests.find(self.context.home) or _UNBUILT
+        guest = guests.find(self.context.home, _guest_kind(launch)) or _UNBUILT
         files = Files(self.context.home, launch.record)
         machine = self._machine(launch, files, None, accelerator=accelerator, machine_type="q35", guest=guest)
         cgroup = Cgroup({}) if self.context.libvirt_uri else self._tree.counter(launch.record.mark)
-        return steps(launch, machine, cgroup, self.context.libvirt_uri or "qemu:///embed")
+        network = launch.workload.network
+        vf = self._vfs.plan(vf_terms(launch.options), to_vm=True) if network is Network.VF else []
+        uri = self.context.libvirt_uri or "qemu:///embed"
+        return [*(Step("define", sentence) for sentence in vf), *steps(launch, machine, cgroup, uri)]
 
     def create(self, launch: Launch) -> Instance:
         accelerator = self._accelerator(launch)
@@ -120,10 +131,10 @@ class VmBackend(Backend):
         machine_type = self._machine_type(hypervisor, accelerator)
         if hypervisor.root is None:
             check_reachable(self.context.home)
-        guest = guests.guest(self.context.home)
+        guest = guests.guest(self.context.home, _guest_kind(launch))
         base = disk_image(launch.rootfs, self.context.home)
 
-        def machine(launch: Launch, files: Files, lease: Lease | None) -> Machine:
+        def machine(launch: Launch, files: Files, lease: Lease | VfLease | None) -> Machine:
             return self._machine(launch, files, lease, accelerator=accelerator, machine_type=machine_type, guest=guest)
 
         proof = {
@@ -138,7 +149,29 @@ class VmBackend(Backend):
         }
         template = base if storage.format == "raw" else overlay.template(base, self.context.home)
         cgroup = self._cgroup(launch, hypervisor)
-        return VmInstance(launch, Site(self.context.home, hypervisor, self._network, template, cgroup, proof, machine))
+        return VmInstance(launch, self._site(hypervisor, template, cgroup, proof, machine))
+
+    def _site(
+        self,
+        hypervisor: Hypervisor,
+        template: Path,
+        cgroup: Cgroup,
+        proof: dict[str, str],
+        machine: Callable[[Launch, Files, Lease | VfLease | None], Machine],
+    ) -> Site:
+        return Site(self.context.home, hypervisor, self._lease, self._release, template, cgroup, proof, machine)
+
+    def _lease(self, launch: Launch) -> Lease | VfLease | None:
+        match launch.workload.network:
+            case Network.BRIDGE:
+                return self._network.lease(launch.record)
+            case Network.VF:
+                return self._vfs.lease(launch.record, vf_terms(launch.options), to_vm=True)
+        return None
+
+    def _release(self, record: Record) -> None:
+        self._network.release(record)
+        self._vfs.release(record)
 
     def reclaim(self, record: Record) -> None:
         vm = record.resources.get("vm", {})
@@ -150,7 +183,7 @@ class VmBackend(Backend):
         elif vm:
             self._hypervisor().destroy(record.mark)
         Cgroup.recorded(record.resources.get("cgroups"), record.mark).end()
-        self._network.release(record)
+        self._release(record)
         Files(self.context.home, record).remove()
 
     def sweep(self, live: list[Record]) -> list[str]:
@@ -158,8 +191,10 @@ class VmBackend(Backend):
         return [
             *self._tree.sweep(live),
             *self._network.sweep(live),
+            *self._vfs.sweep(live),
             *roots.sweep(),
             *guests.sweep(home),
+            *guests.sweep(home, guests.FULL_VM),
             *unfinished.sweep(home / "cache" / "libvirt"),
             *unfinished.sweep(home / "cache" / "overlays"),
         ]
@@ -170,6 +205,7 @@ class VmBackend(Backend):
                 disconnect(self._connection)
                 self._connection = None
         self._network.close()
+        self._vfs.close()
         self._tree.clean()
 
     # What instances are made of
@@ -210,7 +246,7 @@ class VmBackend(Backend):
         self,
         launch: Launch,
         files: Files,
-        lease: Lease | None,
+        lease: Lease | VfLease | None,
         *,
         accelerator: str,
         machine_type: str,

@@ -113,6 +113,7 @@ class Control:
             case Kind.HELLO:
                 self.hello = parse_text(payload)
             case Kind.CONFIGURED:
+                self.hello |= parse_text(payload)
                 self._configured(at_ns)
             case Kind.USAGE_REPLY:
                 with self._usage:

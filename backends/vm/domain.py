@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from isoscope.backends.network import Lease
+from isoscope.backends.sriov import VfLease
 from isoscope.backends.vm.protocol import PORT
 from isoscope.backends.vm.shares import Share
 from isoscope.backends.vm.storage import Storage
@@ -39,7 +40,7 @@ class Machine:
     base: Path  #: the image's disk, raw: what a qcow2 overlay stands on
     console: Path  #: a socket on which somebody listens already
     control: Path  #: likewise
-    lease: Lease | None
+    lease: Lease | VfLease | None
     tsc_khz: int | None = None  #: rate of the time-stamp counter that the guest sees, where it is known
     vhost: bool = False  #: the host's kernel moves the network card's packets, not QEMU
     storage: Storage = field(default_factory=Storage)
@@ -125,7 +126,9 @@ def _devices(e: Any, machine: Machine) -> Iterator[Any]:
     yield e.controller({"type": "usb", "model": "none"})
     yield e.controller({"type": "virtio-serial", "index": "0"}, _address(e, 2))
     yield _disk(e, machine)
-    if machine.lease is not None:
+    if isinstance(machine.lease, VfLease):
+        yield _hostdev_interface(e, machine.lease)
+    elif machine.lease is not None:
         yield _interface(e, machine.lease, vhost=machine.vhost)
     for number, share in enumerate(machine.shares):
         yield e.filesystem(
@@ -186,6 +189,21 @@ def _interface(e: Any, lease: Lease, *, vhost: bool) -> Any:
         e.driver({"name": "vhost" if vhost else "qemu"}),
         e.mtu({"size": str(lease.mtu)}),
         e.rom({"enabled": "no"}),  # nobody boots from the network here
+        _address(e, 4),
+    )
+
+
+def _hostdev_interface(e: Any, lease: VfLease) -> Any:
+    """A virtual function. `managed`: libvirt binds it to VFIO and back, and sets its address through the card."""
+    domain, bus, rest = lease.function.split(":")
+    slot, number = rest.split(".")
+    place = {"domain": f"0x{domain}", "bus": f"0x{bus}", "slot": f"0x{slot}", "function": f"0x{number}"}
+    return e.interface(
+        {"type": "hostdev", "managed": "yes"},
+        e.mac({"address": lease.mac}),
+        e.source(e.address({"type": "pci", **place})),
+        *([e.vlan(e.tag({"id": str(lease.vlan)}))] if lease.vlan is not None else []),
+        e.rom({"enabled": "no"}),
         _address(e, 4),
     )
 

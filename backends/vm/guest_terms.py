@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from isoscope.backends.network import Lease
+from isoscope.backends.network.lease import Addressed
 from isoscope.backends.vm.protocol import text
 from isoscope.backends.vm.shares import Share
 from isoscope.core.launch import Launch
@@ -13,7 +13,7 @@ from isoscope.core.launch import Launch
 _PERIOD_US = 100_000  # of cpu.max, Documentation/admin-guide/cgroup-v2.rst
 
 
-def guest_terms(launch: Launch, lease: Lease | None, shares: Sequence[Share]) -> bytes:
+def guest_terms(launch: Launch, lease: Addressed | None, shares: Sequence[Share]) -> bytes:
     """The payload of CONFIGURE."""
     mounts = (("share", share.terms) for share in shares)
     return text((*_names(launch.record.name, lease), *_limits(launch), *mounts))
@@ -24,14 +24,15 @@ def vcpus(cpus: float | None) -> int:
     return ceil(cpus or 1)
 
 
-def _names(hostname: str, lease: Lease | None) -> Iterator[tuple[str, str]]:
+def _names(hostname: str, lease: Addressed | None) -> Iterator[tuple[str, str]]:
     yield "hostname", hostname
     yield "etc_hostname", f"{hostname}\n"
     address = lease.address if lease else "127.0.1.1"  # as Debian does for a host without a permanent address
     yield "etc_hosts", f"127.0.0.1\tlocalhost\n{address}\t{hostname}\n"
     if lease is not None:
         yield "address", f"{lease.address}/{lease.prefix_length}"
-        yield "gateway", lease.gateway
+        if lease.gateway is not None:
+            yield "gateway", lease.gateway
         yield "mtu", str(lease.mtu)
         yield "etc_resolv_conf", lease.resolv_conf()
 

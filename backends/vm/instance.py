@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from isoscope.backends.launcher.cgroups import Cgroup
-from isoscope.backends.launcher.terminal import window_size
-from isoscope.backends.network import BridgeNetwork, Lease
+from isoscope.backends.network import Lease
+from isoscope.backends.sriov import VfLease
 from isoscope.backends.vm import counting, overlay, roots
-from isoscope.backends.vm.console import Console
-from isoscope.backends.vm.control import Control
 from isoscope.backends.vm.domain import Machine, domain_xml
-from isoscope.backends.vm.endpoint import Endpoint
 from isoscope.backends.vm.faults import libvirt_errors
 from isoscope.backends.vm.files import Files
+from isoscope.backends.vm.guest_instance import GuestInstance
 from isoscope.backends.vm.guest_terms import guest_terms
 from isoscope.backends.vm.hypervisor import Hypervisor
 from isoscope.backends.vm.process import QemuProcess, cpu_time, find
-from isoscope.backends.vm.protocol import Kind
-from isoscope.backends.vm.relay import relay
 from isoscope.backends.vm.shares import bind
-from isoscope.backends.vm.task import Command, Task
-from isoscope.core.errors import InstanceFailed, IsoscopeError, Timeout, Unsupported
-from isoscope.core.instance import Connection, Execution, Exit, Instance, Stats, Status
+from isoscope.core.errors import InstanceFailed, Unsupported
+from isoscope.core.instance import Connection, Stats, Status
 from isoscope.core.launch import Launch
-from isoscope.core.output import Stdio
-from isoscope.core.workload import Network
+from isoscope.core.registry import Record
 
 #: Seconds within which a guest comes up: on a busy host, TCG may be given little of the processor.
 _PATIENCE = {"kvm": 60.0, "tcg": 180.0}
-
-#: Seconds within which a guest that runs starts another command, or reports that one that it killed has ended.
-_ANSWER = 30.0
-
-_KILLED = Exit(signal=signal.SIGKILL)  #: how everything in a machine ends that is switched off
 
 
 @dataclass(frozen=True)
@@ -49,51 +36,37 @@ class Site:
 
     home: Path
     hypervisor: Hypervisor
-    network: BridgeNetwork
+    lease: Callable[[Launch], Lease | VfLease | None]
+    release: Callable[[Record], None]
     template: Path  #: what the private disk is a copy of: an empty overlay on the image's disk, or that itself
     cgroup: Cgroup  #: that counts it; without directories where none can be made, or a daemon has its own
     proof: dict[str, str]  #: what is known of the machine before it runs
-    machine: Callable[[Launch, Files, Lease | None], Machine]
+    machine: Callable[[Launch, Files, Lease | VfLease | None], Machine]
 
 
-class VmInstance(Instance):
-    """A domain that lives for one workload.
-
-    The phases end: `define` when QEMU runs and connects to us, `vmm` with the first byte on the guest's console,
-    `kernel` with the init's first word there, `init` when the guest reports that it is configured and about to run the
-    command, `exec` when it reports that execve(2) has succeeded. All are stamped where they arrive, on the host.
-    """
-
-    phases = ("define", "vmm", "kernel", "init", "exec", "ready")
+class VmInstance(GuestInstance):
+    """A libvirt domain."""
 
     def __init__(self, launch: Launch, site: Site) -> None:
-        super().__init__(launch)
+        files = Files(site.home, launch.record)
+        super().__init__(launch, files, site.proof, patience=_PATIENCE[site.proof["accelerator"]])
         self._site = site
         self._hypervisor = site.hypervisor
-        self._files = Files(site.home, self.record)
         self._cgroup = site.cgroup
-        self._proof = dict(site.proof)
-        self._console: Console | None = None
-        self._serial: Endpoint | None = None
-        self._control: Control | None = None
-        self._task: Task | None = None
         self._domain: Any = None
-        self._process: QemuProcess | None = None
         self._claimed = False
-        self._ending = False  #: we are about to end the machine ourselves
-        self._crash: InstanceFailed | None = None
 
     # Starting
 
     def _start(self) -> None:
-        deadline = monotonic() + _PATIENCE[self._proof["accelerator"]]
+        deadline = monotonic() + self._patience
         pid_file = roots.pid_file(self._hypervisor.root, self.record.mark) if self._hypervisor.root else None
         vm = {"uri": self._hypervisor.uri, "pid_file": pid_file and str(pid_file)}
         self.record.claim(vm=vm, cgroups=self._cgroup.directories)
         self._claimed = True
         counting.make(self._cgroup)
         self._files.make()
-        lease = self._site.network.lease(self.record) if self.workload.network is Network.BRIDGE else None
+        lease = self._site.lease(self.launch)
         overlay.copy(self._site.template, self._files.disk)
         self._listen()
         machine = self._site.machine(self.launch, self._files, lease)
@@ -126,43 +99,6 @@ class VmInstance(Instance):
         pid_file = self.record.resources["vm"]["pid_file"]
         return find(Path(pid_file), self.record.mark) if pid_file else None
 
-    def _listen(self) -> None:
-        pump = self.launch.pump
-        self._console = Console(self._files.console_log, partial(self._reach, "vmm"), partial(self._reach, "kernel"))
-        self._serial = Endpoint(self._files.console, pump, connected=lambda: None, received=self._console.received)
-        self._control = Control(
-            self._files.control,
-            pump,
-            connected=partial(self._reach, "define"),
-            configured=partial(self._reach, "init"),
-            lost=self._lost,
-        )
-
-    def _instruct(self, terms: bytes, deadline: float) -> None:
-        """Say all that there is to say at once: it waits for the guest, instead of the guest for it."""
-        assert self._control is not None
-        if not self._control.wait_connected(deadline - monotonic()):
-            raise self._late("QEMU did not connect to its control channel")
-        self._control.send(Kind.CONFIGURE, payload=terms)
-        self._task = self._control.open(
-            lambda send: Task(
-                self._command(self.workload.command, self.launch.stdio, self.workload.terminal),
-                send,
-                output=self.saw_output,
-                started=partial(self._reach, "exec"),
-                ended=self._ended,
-            )
-        )
-        self._task.run()
-
-    def _await_start(self, deadline: float) -> None:
-        assert self._task is not None
-        assert self._control is not None
-        if not self._task.wait_started(max(0, deadline - monotonic())):
-            missing = next(phase for phase in self.phases if phase not in self.timeline.moments)
-            raise self._late(f"the guest did not come up: phase {missing!r} did not end")
-        self._proof.update(self._control.hello)
-
     def _check_accelerator(self) -> None:
         """What the running QEMU says it uses is what stands beside each figure."""
         used = "kvm" if self._ask_qemu("query-kvm")["enabled"] else "tcg"
@@ -177,82 +113,7 @@ class VmInstance(Instance):
         with libvirt_errors(f"QEMU does not answer {command}"):
             return json.loads(libvirt_qemu.qemuMonitorCommand(self._domain, asked, 0))["return"]
 
-    def _command(self, arguments: tuple[str, ...], stdio: Stdio, terminal: bool) -> Command:
-        return Command(
-            arguments=arguments,
-            environment=self.launch.environment(),
-            directory=self.launch.working_directory(),
-            user=self.launch.rootfs.user,
-            stdin=stdio.stdin,
-            terminal=window_size(stdio) if terminal else None,
-        )
-
-    # What is heard of the machine, on the pump's thread
-
-    def _reach(self, phase: str, at_ns: int) -> None:
-        """A phase ended. Two channels may be read in either order: what is overtaken counts into the phase after it."""
-        later = self.phases[self.phases.index(phase) + 1 :]
-        if not any(name in self.timeline.moments for name in later):
-            self.timeline.mark(phase, at_ns)
-
-    def _ended(self, how: Exit, at_ns: int) -> None:
-        assert self._control is not None
-        self._ending = True
-        self.saw_exit(how, at_ns)
-        self._control.power_off()
-
-    def _lost(self, why: str) -> None:
-        assert self._control is not None
-        assert self._serial is not None
-        if self._ending:
-            return
-        self._serial.drain()
-        self._crash = InstanceFailed(
-            f"the virtual machine of {self.record.name!r} stopped: {why or self._what_happened()}", hint=self._trouble()
-        )
-        self._control.lose(self._crash)
-        if "exec" in self.timeline.moments:
-            self.saw_exit(_KILLED)
-
-    def _what_happened(self) -> str:
-        assert self._console is not None
-        return "its kernel panicked" if self._console.panicked else "it ended before its workload"
-
     # The other verbs
-
-    def wait(self, timeout: float | None = None) -> Exit:
-        """As the base class has it; raises InstanceFailed when the machine ended under the workload."""
-        how = super().wait(timeout)
-        if self._crash is not None:
-            raise self._crash
-        return how
-
-    def _kill(self, signal_number: int) -> None:
-        if self._task is None:
-            return
-        if signal_number != signal.SIGKILL:
-            self._task.kill(signal_number)
-            return
-        # Nothing may withstand SIGKILL, be it frozen or a guest that does not listen any more.
-        if self.status is not Status.PAUSED:
-            self._task.kill(signal_number)
-            if self._exited.wait(_ANSWER):
-                return
-        self._switch_off()
-        self.saw_exit(_KILLED)
-
-    def _exec(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> Execution:
-        assert self._control is not None
-        task = self._control.open(lambda send: Task(self._command(command, stdio, terminal), send, output=relay(stdio)))
-        task.run()
-        if not task.wait_started(_ANSWER):
-            task.kill(signal.SIGKILL)
-            raise self._late(f"the guest did not start {command[0]!r}")
-        return task
-
-    def resize(self, rows: int, columns: int) -> None:
-        if self._task is not None:
-            self._task.resize(rows, columns)
 
     def _pause(self) -> None:
         with libvirt_errors("libvirt cannot pause the virtual machine"):
@@ -283,9 +144,6 @@ class VmInstance(Instance):
     def backing(self, path: str) -> Path:
         return self._files.disk
 
-    def proof(self) -> dict[str, str]:
-        return dict(self._proof)
-
     def connection(self) -> Connection | None:
         return Lease.connection(self.record)
 
@@ -308,15 +166,5 @@ class VmInstance(Instance):
             part.close()
         if self._claimed:
             self._cgroup.end()
-        self._site.network.release(self.record)
+        self._site.release(self.record)
         self._files.remove()
-
-    def _parts(self) -> Iterator[Any]:
-        yield from (part for part in (self._control, self._serial, self._console, self._process) if part is not None)
-
-    def _trouble(self) -> str:
-        tail = self._console.tail() if self._console is not None else "(nothing)"
-        return f"the guest's console said last:\n{tail}"
-
-    def _late(self, message: str) -> IsoscopeError:
-        return Timeout(f"{message} within {_PATIENCE[self._proof['accelerator']]:g} s", hint=self._trouble())

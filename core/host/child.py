@@ -13,8 +13,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from isoscope.core.patience import patience
+
 #: Seconds in which a child must have started: a cold Python on a slow host is no evidence of anything.
 _START_S = 5.0
+
+#: Seconds after which a probe ends itself, should this process be gone.
+_FORLORN_S = 20.0
 
 #: Seconds in which a child that was killed must be gone.
 _GRACE_S = 1.0
@@ -45,7 +50,7 @@ class Answer:
 
 
 def ask(probe: str, *arguments: str, deadline_s: float, site: bool = False) -> Answer:
-    """Run `probes/PROBE.py` in a child and return what it says within `deadline_s` seconds. Never raises.
+    """Run `probes/PROBE.py` in a child and return what it says within `deadline_s` seconds, stretched by `patience`.
 
     The time counts from the child's first word, which it says when it has started. `site` lets the child import
     installed packages, which makes it start more slowly.
@@ -58,7 +63,7 @@ def ask(probe: str, *arguments: str, deadline_s: float, site: bool = False) -> A
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "FORLORN_S": f"{patience(_FORLORN_S):.0f}"},
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
@@ -70,7 +75,7 @@ def ask(probe: str, *arguments: str, deadline_s: float, site: bool = False) -> A
             process.kill()
             return Answer(trouble=f"the probing process cannot be watched: {error}")
         try:
-            return _listen(process, pidfd, deadline_s)
+            return _listen(process, pidfd, patience(deadline_s))
         finally:
             os.close(pidfd)
 
@@ -83,7 +88,7 @@ def _listen(process: subprocess.Popen[bytes], pidfd: int, deadline_s: float) -> 
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
     poller.register(stdout, select.POLLIN)
-    deadline, started = monotonic() + _START_S, False
+    deadline, started = monotonic() + patience(_START_S), False
     # The end of the child counts, not that of its output: something it started may hold that open.
     while not (late := monotonic() >= deadline):
         ready = dict(poller.poll(max(0, deadline - monotonic()) * 1000))

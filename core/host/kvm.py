@@ -14,6 +14,7 @@ from typing import Any
 from isoscope.core.host.child import Answer, ask
 from isoscope.core.host.facts import Kvm, KvmStatus
 from isoscope.core.host.files import cpuinfo, names_in, read
+from isoscope.core.patience import patience
 
 DEADLINE_S = 1.0
 API_VERSION = 12  #: the only one since Linux 2.6.22; anything else is not to be used
@@ -79,11 +80,15 @@ def judge(answer: Answer, device: Path = Path("/dev/kvm")) -> Kvm:
     if starved(answer):
         return Kvm(
             KvmStatus.ABSENT,
-            f"KVM could not be tried: the host gave the probe no CPU time within {DEADLINE_S:g} s",
+            f"KVM could not be tried: the host gave the probe no CPU time within {patience(DEADLINE_S):g} s",
             "try again when the host is less busy: isoscope doctor",
         )
     if answer.late:
-        return Kvm(KvmStatus.EMULATED, f"a guest of a few instructions did not end within {DEADLINE_S:g} s", _NOT_HERE)
+        return Kvm(
+            KvmStatus.EMULATED,
+            f"a guest of a few instructions did not end within {patience(DEADLINE_S):g} s",
+            _NOT_HERE,
+        )
     if answer.trouble:
         return Kvm(KvmStatus.ABSENT, f"KVM could not be tried: {said.get('error', answer.trouble)}")
     return _performance(said)

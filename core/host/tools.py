@@ -12,6 +12,7 @@ from isoscope.core.host.child import Answer, ask
 from isoscope.core.host.facts import Feature, Libvirt, Qemu
 from isoscope.core.host.outcome import DEADLINE_S
 from isoscope.core.host.scratch import scratch
+from isoscope.core.patience import patience
 
 #: Where distributions put an emulator that is not meant to be on PATH.
 _ELSEWHERE = ("/usr/libexec/qemu-kvm", "/usr/bin/qemu-kvm")
@@ -31,7 +32,7 @@ def qemu(search: str | None = None) -> Qemu:
             check=False,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=patience(DEADLINE_S),
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:

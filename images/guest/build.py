@@ -8,21 +8,53 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from isoscope.core.errors import HostError
 from isoscope.images.guest import initrd, packages, tools, vmlinux
+from isoscope.images.guest.tools import run
 
 #: Counts changes of this package that change what it builds, beyond the init's sources and the list of modules.
 _RECIPE = 1
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a guest is made of."""
+
+    name: str  #: of its folder in the cache
+    distributions: Mapping[str, packages.Distribution]
+    #: Modules in the initrd, by the moment at which init loads them: always, with a network, with a shared directory.
+    modules: Mapping[str, tuple[str, ...]]
+    later: tuple[str, ...] = ()  #: modules that are left beside it, for modprobe(8)
+
+
+#: What every VM boots.
+VM = Kind(
+    "guest",
+    packages.CLOUD,
+    {
+        "boot": ("virtio_pci", "virtio_blk", "virtio_console", "ext4"),
+        "net": ("virtio_net",),
+        "share": ("virtiofs",),
+    },
+)
+
+
+#: What a VM boots that is given a card of the host's: the drivers of virtual functions are for real machines.
+FULL_VM = Kind(
+    "guest-full",
+    packages.FULL,
+    {**VM.modules, "net": ("igbvf", "ixgbevf", "iavf", "mlx5_core", "bnxt_en")},
+)
+
+
+@dataclass(frozen=True)
 class Guest:
-    """What a VM boots."""
+    """What a machine boots."""
 
     kernel: Path
     initrd: Path
@@ -30,37 +62,42 @@ class Guest:
     package: str  #: name and version of the package that the kernel comes from
     pvh: bool  #: the kernel is an uncompressed ELF file, for the PVH entry point; else a bzImage
 
+    @property
+    def modules(self) -> Path:
+        """A directory with those modules of `lib/modules/RELEASE` that are not in the initrd."""
+        return self.kernel.with_name("modules")
 
-def guest(home: Path) -> Guest:
-    """The guest of a state directory, built first when it is missing: some ten seconds, and 27 MB from the mirror.
 
-    It stays at the kernel that it was built with, so that figures stay comparable: remove `cache/guest` to get a newer
-    one. Raises HostError when a program, the package or space on the disk is missing.
+def guest(home: Path, kind: Kind = VM) -> Guest:
+    """A state directory's guest of a kind, built first when it is missing: that of a VM takes some ten seconds.
+
+    It stays at the kernel that it was built with, so that figures stay comparable: remove its folder from the cache to
+    get a newer one. Raises HostError when a program, the package or space on the disk is missing.
     """
-    directory = home / "cache" / "guest"
-    if (found := find(home)) is not None:
+    directory = home / "cache" / kind.name
+    if (found := find(home, kind)) is not None:
         return found
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _locked(directory):
-            return find(home) or _build(home)
+            return find(home, kind) or _build(home, kind)
     except OSError as error:
         raise HostError(f"cannot build the guest in {directory}: {error.strerror}", hint="free some space") from error
 
 
-def lacks(home: Path) -> list[tuple[str, str]]:
+def lacks(home: Path, kind: Kind = VM) -> list[tuple[str, str]]:
     """Programs that building the guest needs and this host does not have, each with the package that brings it.
 
     None once it is built.
     """
-    if find(home) is not None:
+    if find(home, kind) is not None:
         return []
     return [(program, package) for program, package in tools.PROGRAMS.items() if not tools.have(program)]
 
 
-def sweep(home: Path) -> list[str]:
+def sweep(home: Path, kind: Kind = VM) -> list[str]:
     """Remove what an interrupted build left behind, unless one is going on. Returns a line for each thing removed."""
-    directory = home / "cache" / "guest"
+    directory = home / "cache" / kind.name
     if not any(directory.glob("new-*")):
         return []
     try:
@@ -70,18 +107,18 @@ def sweep(home: Path) -> list[str]:
         return []
 
 
-def _digest() -> str:
+def _digest(kind: Kind) -> str:
     """Names the recipe: equal digests build equal guests from equal packages."""
-    digest = hashlib.sha256(f"{_RECIPE}{initrd.MODULES}".encode())
+    digest = hashlib.sha256(f"{_RECIPE}{kind.modules}{kind.later}".encode())
     for source in sorted(initrd.INIT_SOURCES.glob("*.[ch]")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def find(home: Path) -> Guest | None:
-    """The guest of a state directory, if it is built."""
-    directory = home / "cache" / "guest"
-    for place in sorted(directory.glob(f"*-{_digest()}")):
+def find(home: Path, kind: Kind = VM) -> Guest | None:
+    """A state directory's guest of a kind, if it is built."""
+    directory = home / "cache" / kind.name
+    for place in sorted(directory.glob(f"*-{_digest(kind)}")):
         try:
             facts = json.loads((place / "guest.json").read_text())
         except (OSError, ValueError):
@@ -107,10 +144,10 @@ def _remove_unfinished(directory: Path) -> list[str]:
     return [f"removed unfinished guest {path.name}" for path in unfinished]
 
 
-def _build(home: Path) -> Guest:
-    directory = home / "cache" / "guest"
+def _build(home: Path, kind: Kind) -> Guest:
+    directory = home / "cache" / kind.name
     _remove_unfinished(directory)
-    found = packages.find()
+    found = packages.find(kind.distributions)
     with tempfile.TemporaryDirectory(prefix="new-", dir=directory) as name:
         work = Path(name)
         for part in ("packages", "initrd", "guest"):
@@ -119,14 +156,29 @@ def _build(home: Path) -> Guest:
         _settle_merged_usr(work / "packages")
         pvh = _write_kernel(work / "packages" / "boot" / f"vmlinuz-{found.release}", work / "guest" / "kernel")
         initrd.compile_init(work / "initrd" / "init")
-        initrd.add_modules(work / "packages", found.release, work / "initrd" / "modules")
+        run("depmod", "-b", work / "packages", found.release)
+        initrd.add_modules(work / "packages", found.release, kind.modules, work / "initrd" / "modules")
+        if kind.later:
+            _keep_modules(work / "packages", found.release, kind.later, work / "guest" / "modules")
         initrd.pack(work / "initrd", work / "guest" / "initrd")
         facts = {"release": found.release, "package": f"{found.names[0]} {found.version}", "pvh": pvh}
         (work / "guest" / "guest.json").write_text(json.dumps(facts))
-        (work / "guest").rename(directory / f"{found.release}_{found.version.replace('/', '_')}-{_digest()}")
-    built = find(home)
+        (work / "guest").rename(directory / f"{found.release}_{found.version.replace('/', '_')}-{_digest(kind)}")
+    built = find(home, kind)
     assert built is not None
     return built
+
+
+def _keep_modules(tree: Path, release: str, modules: tuple[str, ...], into: Path) -> None:
+    """Leave the modules, and what they depend on, as a tree that modprobe(8) can use."""
+    for path in dict.fromkeys(path for module in modules for path in initrd.closure(tree, release, module)):
+        _, _, below = str(path).rpartition(f"/modules/{release}/")
+        place = into / "lib" / "modules" / release / below
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    for name in ("modules.builtin", "modules.order"):
+        shutil.copyfile(tree / "lib" / "modules" / release / name, into / "lib" / "modules" / release / name)
+    run("depmod", "-b", into, release)
 
 
 def _settle_merged_usr(tree: Path) -> None:

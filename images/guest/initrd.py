@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import lzma
+from collections.abc import Mapping
 from pathlib import Path
 
 import zstandard
 from isoscope.images.guest.tools import run
-
-#: Modules by the moment at which init loads them: always, with a network, with a shared directory.
-MODULES = {
-    "boot": ("virtio_pci", "virtio_blk", "virtio_console", "ext4"),
-    "net": ("virtio_net",),
-    "share": ("virtiofs",),
-}
 
 INIT_SOURCES = Path(__file__).parent / "init"
 _CFLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-Os", "-s", "-static", "-Wall", "-Wextra")
@@ -34,11 +28,13 @@ def closure(tree: Path, release: str, module: str) -> list[Path]:
     return [Path(words[1]) for words in map(str.split, lines) if words[0] == "insmod"]
 
 
-def add_modules(tree: Path, release: str, into: Path) -> None:
-    """Copy the modules to `into/GROUP/NN-name.ko`, uncompressed. Raises HostError."""
-    run("depmod", "-b", tree, release)
+def add_modules(tree: Path, release: str, groups: Mapping[str, tuple[str, ...]], into: Path) -> None:
+    """Copy the modules of each group to `into/GROUP/NN-name.ko`, uncompressed. Raises HostError.
+
+    `tree` is as for `closure`; what the group `boot` loads is left out of the others.
+    """
     always: list[Path] = []
-    for group, modules in MODULES.items():
+    for group, modules in groups.items():
         paths = [path for module in modules for path in closure(tree, release, module) if path not in always]
         if group == "boot":
             always = paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,25 @@ class Distribution:
 
     meta: str  #: depends on the current kernel for virtual machines
     kernel: str  #: a regular expression that the kernel's own package matches
-    modules: str = ""  #: what to put before the kernel's release for the package with its modules, when it is another
+    #: What to put before the kernel's release for the packages with its modules, when those are others.
+    modules: tuple[str, ...] = ()
 
 
-DISTRIBUTIONS = {
+#: Kernels for virtual machines: they have few drivers.
+CLOUD = {
     "debian": Distribution("linux-image-cloud-amd64", r"linux-image-(?P<release>\d\S*-cloud-amd64)"),
     "ubuntu": Distribution(
-        "linux-image-virtual", r"linux-image-(?:unsigned-)?(?P<release>\d\S*-generic)", modules="linux-modules-"
+        "linux-image-virtual", r"linux-image-(?:unsigned-)?(?P<release>\d\S*-generic)", modules=("linux-modules-",)
+    ),
+}
+
+#: Kernels for machines of every kind.
+FULL = {
+    "debian": Distribution("linux-image-amd64", r"linux-image-(?P<release>\d\S*-amd64)"),
+    "ubuntu": Distribution(
+        "linux-image-generic",
+        r"linux-image-(?:unsigned-)?(?P<release>\d\S*-generic)",
+        modules=("linux-modules-", "linux-modules-extra-"),
     ),
 }
 
@@ -37,17 +50,17 @@ class KernelPackages:
     names: tuple[str, ...]
 
 
-def find() -> KernelPackages:
-    """The kernel that the distribution recommends for virtual machines now.
+def find(distributions: Mapping[str, Distribution]) -> KernelPackages:
+    """The kernel that the distribution recommends now.
 
     Raises HostError on a distribution that is not in the table, or when apt does not know the packages.
     """
-    distribution = _distribution()
+    distribution = _distribution(distributions)
     fields = _show(distribution.meta)
     for dependency in re.split(r"[,|]", fields.get("Depends", "")):
         name = dependency.split("(")[0].strip()
         if match := re.fullmatch(distribution.kernel, name):
-            extra = (distribution.modules + match["release"],) if distribution.modules else ()
+            extra = [prefix + match["release"] for prefix in distribution.modules]
             return KernelPackages(match["release"], _show(name).get("Version", ""), (name, *extra))
     raise HostError(
         f"package {distribution.meta} does not depend on a kernel that is known here", hint="run apt-get update"
@@ -62,14 +75,14 @@ def unpack(packages: KernelPackages, into: Path) -> None:
         archive.unlink()
 
 
-def _distribution() -> Distribution:
+def _distribution(known: Mapping[str, Distribution]) -> Distribution:
     release = platform.freedesktop_os_release()
     for name in (release.get("ID", ""), *release.get("ID_LIKE", "").split()):
-        if name in DISTRIBUTIONS:
-            return DISTRIBUTIONS[name]
+        if name in known:
+            return known[name]
     raise HostError(
         f"no kernel package is known for {release.get('PRETTY_NAME', 'this system')}",
-        hint=f"known are: {', '.join(sorted(DISTRIBUTIONS))}",
+        hint=f"known are: {', '.join(sorted(known))}",
     )
 
 

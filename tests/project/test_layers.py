@@ -18,6 +18,7 @@ LAYERS = {
     "images": {"core", "images"},
     "backends": {"core", "images", "backends"},
     "benchmarks": {"core", "benchmarks"},
+    "rig": {"core", "images", "backends", "rig"},
     "testing": {"core", "backends", "testing"},
 }
 

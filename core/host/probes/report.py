@@ -10,14 +10,11 @@ from typing import Any
 
 from isoscope.core.host.probes import libc
 
-#: Seconds after which a probe ends itself, should the process that set its deadline be gone.
-_FORLORN = 20
-
 
 def run(probe: str, arguments: list[str]) -> None:
     """Run a probe's `main`; what it raises is said, too."""
     libc.die_with_parent()
-    signal.alarm(_FORLORN)
+    signal.alarm(int(os.environ["FORLORN_S"]))  # should the process that set its deadline be gone
     try:
         module = import_module(f"isoscope.core.host.probes.{probe}")
         say()  # the deadline counts from here

@@ -253,11 +253,12 @@ static void obey(const struct header *header, char *payload)
 {
 	struct task *task = header->stream == 0 ? NULL : find_task(header->stream);
 	uint32_t count;
+	char network[256];
 
 	switch (header->type) {
 	case CONFIGURE:
 		configure(payload, header->length);
-		frames_send(CONFIGURED, 0, NULL, 0);
+		frames_send(CONFIGURED, 0, network, network_describe(network, sizeof network));
 		frames_flush(port); /* before the RUN that may be waiting: the host times what lies between */
 		break;
 	case RUN:

@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -49,7 +50,13 @@ int main(void)
 	devices_watch();
 	modules_open();
 	modules_load("boot");
-	switch_root(ROOT_DISK);
+	/* Words of the kernel's command line that it does not know are in its first process's environment. */
+	const char *host = getenv("isoscope_host_root");
+	if (host != NULL)
+		mount_host_root(host);
+	else
+		mount_disk_root(ROOT_DISK);
+	switch_root();
 	mount_late();
 	int port = devices_open_port(CONTROL_PORT);
 	introduce(port);

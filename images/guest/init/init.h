@@ -28,7 +28,9 @@ int devices_open_port(const char *name);
 
 /* mounts.c */
 void mount_early(void);
-void switch_root(const char *disk);
+void mount_disk_root(const char *disk);
+void mount_host_root(const char *tag);
+void switch_root(void);
 void mount_late(void);
 void mount_shared(const char *tag, const char *target, bool read_only, bool file);
 void make_directories(const char *path);
@@ -40,6 +42,7 @@ const char *next_text(const char *at, const char *end, const char *key); /* the 
 /* network.c */
 void network_loopback(void);
 void network_up(const char *address, const char *gateway, const char *mtu);
+size_t network_describe(char *text, size_t size); /* of eth0, as "key=value", each ended by a NUL; 0 without one */
 
 /* limits.c: the cgroup of everything that the host has asked to run. */
 void limits_make(const char *pids, const char *cpu_max);

@@ -32,19 +32,31 @@ static void move_mount_to(const char *from, const char *to)
 		fail_errno("cannot move the mount", from);
 }
 
-void switch_root(const char *disk)
+void mount_disk_root(const char *disk)
 {
 	devices_wait_for(disk);
-	mkdir("/root", 0755);
 	/* Without noinit_itable the kernel would go on formatting in the background, beside whatever is measured. */
-	if (mount(disk, "/root", "ext4", 0, "noinit_itable") < 0)
-		fail_errno("cannot mount", disk);
+	must_mount(disk, "/root", "ext4", 0, "noinit_itable");
+}
+
+/* The root of the machine that this one runs on, under a layer in memory: nothing that is written here reaches it. */
+void mount_host_root(const char *tag)
+{
+	must_mount(tag, "/host", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,msize=1048576,cache=loose,access=client");
+	must_mount("tmpfs", "/layers", "tmpfs", 0, "mode=755,size=75%");
+	mkdir("/layers/upper", 0755);
+	mkdir("/layers/work", 0755);
+	must_mount("overlay", "/root", "overlay", 0, "lowerdir=/host,upperdir=/layers/upper,workdir=/layers/work");
+}
+
+void switch_root(void)
+{
 	move_mount_to("/dev", "/root/dev");
 	move_mount_to("/proc", "/root/proc");
 	move_mount_to("/sys", "/root/sys");
 	/* The initrd cannot be unmounted or pivoted away: it is covered instead, as switch_root(8) does. */
 	if (chdir("/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		fail_errno("cannot switch to", disk);
+		fail_errno("cannot switch to", "/root");
 }
 
 static void link_descriptors(void)
@@ -96,6 +108,14 @@ static void make_file(const char *path)
 		close(fd);
 }
 
+/* A machine has one way to share directories or the other; a kernel without the module for one says ENODEV. */
+static int mount_share(const char *tag, const char *target, unsigned long flags)
+{
+	if (mount(tag, target, "virtiofs", flags, NULL) == 0)
+		return 0;
+	return mount(tag, target, "9p", flags, "trans=virtio,version=9p2000.L,msize=1048576,access=client");
+}
+
 /* The host can share directories alone, so a file comes in one of its own, out of which it is bound to its place. */
 static void mount_shared_file(const char *tag, const char *target, unsigned long flags)
 {
@@ -103,7 +123,7 @@ static void mount_shared_file(const char *tag, const char *target, unsigned long
 
 	mkdir(place, 0700);
 	make_file(target);
-	if (mount(tag, place, "virtiofs", flags, NULL) < 0 || mount("/dev/.share/file", target, NULL, MS_BIND, NULL) < 0)
+	if (mount_share(tag, place, flags) < 0 || mount("/dev/.share/file", target, NULL, MS_BIND, NULL) < 0)
 		fail_errno("cannot mount", target);
 	umount2(place, MNT_DETACH);
 	rmdir(place);
@@ -118,6 +138,6 @@ void mount_shared(const char *tag, const char *target, bool read_only, bool file
 		return;
 	}
 	make_directories(target);
-	if (mount(tag, target, "virtiofs", flags, NULL) < 0)
+	if (mount_share(tag, target, flags) < 0)
 		fail_errno("cannot mount", target);
 }

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <net/route.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -66,6 +67,21 @@ void network_loopback(void)
 
 	bring_up(fd, "lo");
 	close(fd);
+}
+
+size_t network_describe(char *text, size_t size)
+{
+	char driver[128], mac[32];
+
+	ssize_t length = readlink("/sys/class/net/eth0/device/driver", driver, sizeof driver - 1);
+	if (length < 0)
+		return 0;
+	driver[length] = '\0';
+	const char *name = strrchr(driver, '/') == NULL ? driver : strrchr(driver, '/') + 1;
+	read_file("/sys/class/net/eth0/address", mac, sizeof mac);
+	mac[strcspn(mac, "\n")] = '\0';
+	int written = snprintf(text, size, "network_driver=%s%cnetwork_mac=%s", name, 0, mac);
+	return written < 0 || (size_t)written >= size ? 0 : (size_t)written + 1;
 }
 
 void network_up(const char *address, const char *gateway, const char *mtu)

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from isoscope.backends.vm import guest_instance, roots, unfinished
 from isoscope.backends.vm import instance as instances
-from isoscope.backends.vm import roots, unfinished
 from isoscope.backends.vm.process import find
 from isoscope.core import Exit, Instance, Lab, Resources, Status, Workload
 from isoscope.core.errors import BackendUnavailable, InputError, InstanceFailed, Timeout
@@ -110,7 +110,7 @@ def test_sigkill_ends_even_what_is_paused(lab):
 
 
 def test_sigkill_ends_a_guest_that_does_not_listen(lab, monkeypatch):
-    monkeypatch.setattr(instances, "_ANSWER", 0.2)
+    monkeypatch.setattr(guest_instance, "_ANSWER", 0.2)
     with started(lab) as instance:
         instance._domain.suspend()  # behind our back
         instance.kill(signal.SIGKILL)

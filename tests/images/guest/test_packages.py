@@ -32,27 +32,27 @@ def on(monkeypatch):
 
 def test_debian_has_one_package(on):
     on(ID="debian")
-    assert packages.find() == packages.KernelPackages(
+    assert packages.find(packages.CLOUD) == packages.KernelPackages(
         "6.1.0-9-cloud-amd64", "6.1.9-1", ("linux-image-6.1.0-9-cloud-amd64",)
     )
 
 
 def test_ubuntu_has_modules_of_their_own(on):
     on(ID="ubuntu", ID_LIKE="debian")
-    assert packages.find() == packages.KernelPackages(
+    assert packages.find(packages.CLOUD) == packages.KernelPackages(
         "6.8.0-31-generic", "6.8.0-31.31", ("linux-image-6.8.0-31-generic", "linux-modules-6.8.0-31-generic")
     )
 
 
 def test_a_derivative_is_taken_for_what_it_is_like(on):
     on(ID="raspbian", ID_LIKE="debian")
-    assert packages.find().release == "6.1.0-9-cloud-amd64"
+    assert packages.find(packages.CLOUD).release == "6.1.0-9-cloud-amd64"
 
 
 def test_a_stranger_is_told_what_is_known(on):
     on(ID="slackware", PRETTY_NAME="Slackware 15")
     with pytest.raises(HostError, match="Slackware 15") as raised:
-        packages.find()
+        packages.find(packages.CLOUD)
     assert "debian" in raised.value.hint
 
 
@@ -60,4 +60,4 @@ def test_a_meta_package_without_a_kernel_is_an_error(on, monkeypatch):
     on(ID="debian")
     monkeypatch.setitem(SHOWN, "linux-image-cloud-amd64", "Package: x\nDepends: linux-base, linux-image-foo\n")
     with pytest.raises(HostError):
-        packages.find()
+        packages.find(packages.CLOUD)

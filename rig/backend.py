@@ -1,0 +1,94 @@
+"""The backend `rig`: a command on the emulated host."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import ClassVar
+
+from isoscope.backends.vm.files import Files
+from isoscope.backends.vm.process import find
+from isoscope.core.backend import Backend, Lack
+from isoscope.core.capabilities import Capabilities
+from isoscope.core.errors import InputError
+from isoscope.core.instance import Instance
+from isoscope.core.launch import Launch
+from isoscope.core.registry import Record
+from isoscope.core.units import format_size
+from isoscope.images import guest as guests
+from isoscope.images.disk import disk_image
+from isoscope.rig.emulator import PROGRAM, emulator
+from isoscope.rig.instance import RigInstance
+from isoscope.rig.kind import RIG
+from isoscope.rig.machine import Machine, Share
+
+DEFAULT_MEMORY = 2 << 30  #: bytes
+_LEAST_MEMORY = 1 << 30
+_DEFAULT_CPUS = 2
+
+
+class RigBackend(Backend):
+    """A machine with an IOMMU and an SR-IOV card; its files are the host's, and changes to them its own."""
+
+    name: ClassVar[str] = "rig"
+    summary: ClassVar[str] = "an emulated host with an SR-IOV card, for tests and teaching; it shows the host's files"
+    by_default: ClassVar[bool] = False
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        limits=frozenset({"cpus", "memory"}),
+        mounts=True,
+        terminal=True,
+        exec=True,
+        stats=True,
+        runs_image=False,
+        own_kernel=True,
+    )
+
+    def lacks(self) -> list[Lack]:
+        lacks = [
+            Lack(f"{program} is not installed", f"apt-get install {package}")
+            for program, package in guests.lacks(self.context.home, RIG)
+        ]
+        if shutil.which(PROGRAM) is None:  # also that of a newer suite needs the libraries of the release's own
+            lacks.append(Lack(f"{PROGRAM} is not installed", "apt-get install qemu-system-x86"))
+        return lacks
+
+    def create(self, launch: Launch) -> Instance:
+        resources = launch.workload.resources
+        memory = resources.memory or DEFAULT_MEMORY
+        if memory < _LEAST_MEMORY:
+            raise InputError(
+                f"{format_size(memory)} are too little for a host with machines of its own",
+                hint=f"give it at least {format_size(_LEAST_MEMORY)}",
+            )
+        for kind in (guests.VM, guests.FULL_VM):  # for the machines in there, where building them takes minutes
+            guests.guest(self.context.home, kind)
+        disk_image(launch.rootfs, self.context.home)
+        files = Files(self.context.home, launch.record)
+        machine = Machine(
+            name=launch.record.mark,
+            emulator=emulator(self.context.home),
+            guest=guests.guest(self.context.home, RIG),
+            cpus=round(resources.cpus or _DEFAULT_CPUS),
+            memory=memory,
+            console=files.console,
+            control=files.control,
+            shares=tuple(
+                Share(f"share{number}", mount.source, read_only=mount.read_only)
+                for number, mount in enumerate(launch.workload.mounts)
+            ),
+        )
+        proof = {"accelerator": "tcg", "guest": machine.guest.package, "qemu": str(machine.emulator.program)}
+        return RigInstance(launch, self.context.home, machine, files, proof)
+
+    def reclaim(self, record: Record) -> None:
+        pid_file = record.resources.get("rig", {}).get("pid_file")
+        process = find(Path(pid_file), record.mark) if pid_file else None
+        if process is not None:
+            process.kill()
+            process.close()
+        if pid_file:
+            Path(pid_file).unlink(missing_ok=True)
+        Files(self.context.home, record).remove()
+
+    def sweep(self, live: list[Record]) -> list[str]:
+        return guests.sweep(self.context.home, RIG)

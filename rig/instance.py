@@ -1,0 +1,122 @@
+"""One emulated host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from isoscope.backends.vm.files import Files
+from isoscope.backends.vm.guest_instance import GuestInstance
+from isoscope.backends.vm.process import QemuProcess
+from isoscope.backends.vm.protocol import text
+from isoscope.core import patience
+from isoscope.core.errors import InstanceFailed
+from isoscope.core.instance import Stats
+from isoscope.core.launch import Launch
+from isoscope.core.rootfs import DEFAULT_PATH
+from isoscope.rig.kind import MODULES
+from isoscope.rig.machine import Machine
+
+#: Seconds within which it comes up; 3 s on a quiet host.
+_PATIENCE = 180.0
+
+#: By how much deadlines are stretched in there.
+_SLOWNESS = "20"
+
+#: The state directory in there.
+HOME = "/run/isoscope-home"
+
+_PREPARE = Path(__file__).with_name("prepare.sh")
+
+
+class RigInstance(GuestInstance):
+    """A machine whose root is the host's own, under a layer in its memory."""
+
+    def __init__(self, launch: Launch, home: Path, machine: Machine, files: Files, proof: dict[str, str]) -> None:
+        super().__init__(launch, files, proof, patience=_PATIENCE)
+        self._home = home
+        self._machine = machine
+        self._log = launch.record.directory / "qemu.log"
+        self._qemu: subprocess.Popen[bytes] | None = None
+
+    def _start(self) -> None:
+        deadline = monotonic() + self._patience
+        self.record.claim(rig={"pid_file": str(self._files.directory / "pid")})
+        self._files.make()
+        self._listen()
+        log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._qemu = subprocess.Popen(
+                [*self._machine.command(), "-pidfile", str(self._files.directory / "pid")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        self._process = QemuProcess(self._qemu.pid, os.pidfd_open(self._qemu.pid))
+        try:
+            self._instruct(text(self._terms()), deadline)
+            self._await_start(deadline)
+        except InstanceFailed as error:
+            if self._crash is not None:
+                raise self._crash from error
+            raise
+
+    def _terms(self) -> Iterator[tuple[str, str]]:
+        yield "hostname", self.record.name
+        yield "etc_hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.record.name}\n"
+        for share, mount in zip(self._machine.shares, self.workload.mounts, strict=True):
+            yield "share", f"{share.tag}:{'ro' if share.read_only else 'rw'}:directory:{mount.target}"
+
+    def _main_command(self) -> tuple[str, ...]:
+        kept = dict.fromkeys(map(str, (*_checkout(), self._home, *(mount.target for mount in self.workload.mounts))))
+        return ("sh", str(_PREPARE), *kept, "--", *self.workload.command)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', DEFAULT_PATH)}:/usr/sbin:/sbin",
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "ISOSCOPE_HOME": HOME,
+            patience.VARIABLE: _SLOWNESS,
+            "ISOSCOPE_RIG_HOME": str(self._home),
+            "ISOSCOPE_RIG_MODULES": str(self._machine.guest.modules),
+            "ISOSCOPE_RIG_DRIVERS": " ".join(MODULES),
+            **self.workload.environment,
+        }
+
+    def _what_happened(self) -> str:
+        words = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
+        return f"QEMU said: {words[-1]}" if words else super()._what_happened()
+
+    def _stats(self) -> Stats:
+        assert self._process is not None
+        return self._process.stats()
+
+    def _switch_off(self) -> None:
+        self._ending = True
+        if self._process is not None:
+            self._process.kill()
+        if self._qemu is not None:
+            self._qemu.wait()
+
+    def _delete(self) -> None:
+        self._switch_off()
+        part: Any
+        for part in self._parts():
+            part.close()
+        (self._files.directory / "pid").unlink(missing_ok=True)
+        self._files.remove()
+
+
+def _checkout() -> Iterator[Path]:
+    """Where this Isoscope and its interpreter are, so that the machine has the very same."""
+    yield Path(sys.prefix)
+    yield Path(__file__).resolve().parents[1]
