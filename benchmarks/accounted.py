@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from isoscope.benchmarks.benchmark import Trial
+from isoscope.benchmarks.cpu_time import CpuTime
 from isoscope.benchmarks.inside import Line, lines_inside
-from isoscope.core.errors import CommandNotFound, InputError, IsoscopeError, Timeout, Unsupported, WorkloadFailed
+from isoscope.core.errors import CommandNotFound, InputError, IsoscopeError, Timeout, WorkloadFailed
 from isoscope.core.instance import Instance
 
 _PROGRAM = "account"  #: images/programs/account.c
@@ -23,9 +22,6 @@ _BOUND = 1 << 63
 
 #: Seconds within which the end of a workload is seen that has made something else fail.
 _LINGER = 1.0
-
-#: Why there is no host's account of CPU time.
-NOT_COUNTED = "the backend does not count the CPU time of its instances"
 
 
 @dataclass(frozen=True)
@@ -94,14 +90,14 @@ def accounted(instance: Instance, command: Sequence[str], *, timeout: float) -> 
 
     Raises CommandNotFound when the image lacks it or the program `account`, WorkloadFailed when it fails, and Timeout.
     """
-    cpu, busy = _host_cpu(instance), _host_busy()
+    before = CpuTime.now(instance)
     try:
         found = lines_inside(instance, (_PROGRAM, *command), timeout=timeout)
     except WorkloadFailed as error:
         if error.command_status == _NO_SUCH_COMMAND and not isinstance(error, CommandNotFound):
             raise CommandNotFound(command[0]) from error
         raise
-    busy, spent = _host_busy() - busy, _difference(cpu, _host_cpu(instance))
+    cpu = CpuTime.now(instance) - before
     if len(found) < 2 or record(found[0].text, _PROGRAM) != {"begin": _PROGRAM}:
         raise malformed(_PROGRAM, found[0].text if found else "")
     span = found[-1].at_ns - found[0].at_ns
@@ -117,8 +113,8 @@ def accounted(instance: Instance, command: Sequence[str], *, timeout: float) -> 
         span_ns=span,
         clock_ns=positive(account, "ns", _PROGRAM),
         own_cpu_ns=field(account, "user", int, _PROGRAM) + field(account, "system", int, _PROGRAM),
-        host_cpu_ns=spent,
-        host_busy_ns=busy,
+        host_cpu_ns=cpu.instance,
+        host_busy_ns=cpu.host,
     )
 
 
@@ -172,20 +168,3 @@ def malformed(tool: str, text: str) -> WorkloadFailed:
         f"{tool} printed what it does not print: {shown!r}",
         hint="the image may be of another version: `isoscope image build bench` makes ours anew",
     )
-
-
-def _host_cpu(instance: Instance) -> int | None:
-    try:
-        return instance.stats().cpu_ns
-    except Unsupported:
-        return None
-
-
-def _difference(before: int | None, after: int | None) -> int | None:
-    return None if before is None or after is None else after - before
-
-
-def _host_busy() -> int:
-    """CPU time of the host that was not idle, waiting for disks or stolen: proc_stat(5)."""
-    user, nice, system, _idle, _iowait, irq, softirq = map(int, Path("/proc/stat").read_text().split(maxsplit=8)[1:8])
-    return (user + nice + system + irq + softirq) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from isoscope.benchmarks.accounted import (
-    NOT_COUNTED,
     Accounted,
     accounted,
     field,
@@ -20,6 +19,7 @@ from isoscope.benchmarks.accounted import (
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.cpu import sysbench
 from isoscope.benchmarks.cpu.metrics import CLOCK, EVENTS, FLOPS, HOST_BUSY, HOST_CPU, OWN_CPU, SHARE
+from isoscope.benchmarks.cpu_time import NOT_COUNTED
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.request import BenchmarkOption, count
 from isoscope.core.units import parse_duration

@@ -9,16 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def meminfo() -> dict[str, int]:
-    """proc_meminfo(5), in bytes."""
-    found = {}
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        number, *unit = rest.split()
-        found[name] = int(number) * (1024 if unit else 1)
-    return found
-
-
 def pss(pids: Iterable[int]) -> int:
     """Sum of the processes' Pss in bytes, proc_pid_smaps(5); those that have ended count nothing.
 
@@ -59,19 +49,6 @@ def keepers(instances: Collection[int]) -> list[int]:
         with suppress(OSError):
             children.update(map(int, path.read_text().split()))
     return [os.getpid(), *sorted(children.difference(instances))]
-
-
-def idle_share(before: tuple[int, int], after: tuple[int, int]) -> float | None:
-    """Share of the host's CPU time that was idle between two readings of `cpu_ticks`; None when none has passed."""
-    idle, total = (late - early for early, late in zip(before, after, strict=True))
-    return idle / total if total else None
-
-
-def cpu_ticks() -> tuple[int, int]:
-    """Idle and all CPU time of the host so far, in ticks; proc_stat(5). Waiting for disks is idle."""
-    with open("/proc/stat") as stat:
-        fields = [int(field) for field in stat.readline().split()[1:9]]  # what guests took is in `user` already
-    return fields[3] + fields[4], sum(fields)
 
 
 def ksm() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from isoscope.benchmarks.density import accounts, limits
 from isoscope.benchmarks.density.limits import Usage
 from isoscope.benchmarks.density.options import Floor
+from isoscope.benchmarks.proc import Ticks, meminfo
 from isoscope.core.errors import Unsupported
 from isoscope.core.instance import Instance
 from isoscope.core.workload import Network
@@ -47,42 +48,40 @@ class Observer:
     def look(self, running: Sequence[Instance]) -> Look:
         """Leave the instances alone for a moment, and read what was and is used."""
         pids, missing = _pids(running)
-        clocks, ticks, began = accounts.cpu_clocks(pids), accounts.cpu_ticks(), time.monotonic_ns()
+        clocks, ticks, began = accounts.cpu_clocks(pids), Ticks.now(), time.monotonic_ns()
         time.sleep(self._settle)  # not a wait for anything: the span that CPU time is measured over
-        ended, ticks_after, clocks_after = time.monotonic_ns(), accounts.cpu_ticks(), accounts.cpu_clocks(pids)
+        ended, ticks_after, clocks_after = time.monotonic_ns(), Ticks.now(), accounts.cpu_clocks(pids)
         used = sum(clocks_after[pid] - clocks[pid] for pid in clocks.keys() & clocks_after.keys())
         cpu = None if missing else used / (ended - began)
-        meminfo = accounts.meminfo()
+        memory = meminfo()
         pss, missing_pss = (None, missing) if missing else _pss(pids)
         charged, missing_charge = _charged(running)
         return Look(
             instances=len(running),
-            available=meminfo["MemAvailable"],
-            slab=meminfo["Slab"],
+            available=memory["MemAvailable"],
+            slab=memory["Slab"],
             keeper_pss=accounts.pss(accounts.keepers(set(pids))),
             pss=pss,
             cgroup_memory=charged,
-            idle=accounts.idle_share(ticks, ticks_after),
+            idle=(ticks_after - ticks).idle_share,
             cpu=cpu,
             ksm=accounts.ksm(),
-            usage=self._usage(meminfo, pids, len(running), cpu),
+            usage=self._usage(memory, pids, len(running), cpu),
             missing=missing_pss or missing_charge,
         )
 
     def usage(self, running: Sequence[Instance]) -> dict[str, Usage]:
         """What is used of each limit right now."""
-        return self._usage(accounts.meminfo(), _pids(running)[0], len(running), None)
+        return self._usage(meminfo(), _pids(running)[0], len(running), None)
 
     def memory_is_short(self) -> bool:
         """Whether the host has less memory left than the floor."""
-        meminfo = accounts.meminfo()
-        return meminfo["MemAvailable"] < self._floor.of(meminfo["MemTotal"])
+        memory = meminfo()
+        return memory["MemAvailable"] < self._floor.of(memory["MemTotal"])
 
-    def _usage(
-        self, meminfo: Mapping[str, int], pids: Sequence[int], count: int, cpu: float | None
-    ) -> dict[str, Usage]:
+    def _usage(self, memory: Mapping[str, int], pids: Sequence[int], count: int, cpu: float | None) -> dict[str, Usage]:
         found = {
-            limits.MEMORY: limits.memory(meminfo, self._floor.of(meminfo["MemTotal"])),
+            limits.MEMORY: limits.memory(memory, self._floor.of(memory["MemTotal"])),
             limits.PIDS: limits.tasks(self._tasks_before, accounts.tasks(pids)),
             **limits.shared(),
         }

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
+from isoscope.benchmarks.cpu_time import CpuTime
 from isoscope.benchmarks.disk import caches, fio
-from isoscope.benchmarks.disk.cpu import CpuTime
 from isoscope.benchmarks.disk.durability import native_flush, unflushed
 from isoscope.benchmarks.disk.metrics import (
     BANDWIDTH,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isoscope.benchmarks.inside import run_inside
+from isoscope.benchmarks.proc import meminfo
 from isoscope.core.errors import IsoscopeError
 from isoscope.core.instance import Instance
 
@@ -80,12 +81,12 @@ def drop(instance: Instance, file: str, size: int, *, own_kernel: bool) -> str:
 
 def guest_memory(instance: Instance, *, timeout: float) -> int:
     """Bytes of memory that the kernel under the workload has. Raises what `run_inside` raises."""
-    return _meminfo(run_inside(instance, ["cat", "/proc/meminfo"], timeout=timeout)).get("MemTotal", 0)
+    return meminfo(run_inside(instance, ["cat", "/proc/meminfo"], timeout=timeout)).get("MemTotal", 0)
 
 
 def _drop_inside(instance: Instance, size: int) -> str:
     try:
-        found = _meminfo(run_inside(instance, _FORGET, timeout=60))
+        found = meminfo(run_inside(instance, _FORGET, timeout=60))
     except IsoscopeError as error:
         return f"the guest's caches cannot be dropped: {error.message}"
     # An upper bound: the kernel counts pages of all files together.
@@ -101,11 +102,6 @@ def _remains(file: Path | None, size: int) -> str:
     except OSError as error:
         return f"the host does not tell what it has in memory: {error.strerror}"
     return f"the host keeps {left} bytes of it in memory" if left > max(_HOST_FLOOR, size * _SHARE) else ""
-
-
-def _meminfo(text: str) -> dict[str, int]:
-    rows = (line.split() for line in text.splitlines())
-    return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) == 3 and row[1].isdecimal()}
 
 
 def _resident(fd: int, size: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import sleep
@@ -12,6 +13,7 @@ from typing import Any
 
 from isoscope.benchmarks.harness.others import others
 from isoscope.benchmarks.harness.storage import chosen, storage
+from isoscope.benchmarks.proc import Ticks, meminfo
 from isoscope.core.lab import Lab
 from isoscope.core.registry import Record
 
@@ -53,9 +55,9 @@ def moment(lab: Lab) -> dict[str, Any]:
     live, dead = _instances(lab)
     return {
         "load": list(os.getloadavg()),
-        "memory_available": _memory_available(),
+        "memory_available": meminfo().get("MemAvailable"),
         "busy": _busy(),
-        "cpu_ticks": _cpu_ticks(),
+        "cpu_ticks": asdict(Ticks.now()),
         "instances": len(live),
         "leftovers": len(dead),
         **others({record.mark for record in live}),
@@ -125,26 +127,12 @@ def _instances(lab: Lab) -> tuple[list[Record], list[Record]]:
     return live, dead
 
 
-def _memory_available() -> int | None:
-    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _cpu_ticks() -> dict[str, int]:
-    fields = [int(field) for field in (_read(Path("/proc/stat")) or "cpu 0").splitlines()[0].split()[1:]]
-    # guest time (the last two) is part of user time already
-    return {"total": sum(fields[:8]), "idle": sum(fields[3:5]), "steal": fields[7] if len(fields) > 7 else 0}
-
-
 def _busy() -> float:
     """The share of the CPUs that is in use while this process rests."""
-    before = _cpu_ticks()
+    before = Ticks.now()
     sleep(LOOK)
-    after = _cpu_ticks()
-    total = after["total"] - before["total"]
-    return 1 - (after["idle"] - before["idle"]) / total if total else 0.0
+    idle = (Ticks.now() - before).idle_share
+    return 0.0 if idle is None else 1 - idle
 
 
 def _turbo() -> bool | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from isoscope.benchmarks.proc import meminfo
 from isoscope.core.capabilities import Capabilities
 from isoscope.core.units import format_size
 from isoscope.core.variant import Variant
@@ -115,13 +116,9 @@ def no_room(neighbour: str, home: Path) -> str:
     return ""
 
 
-def memory_available(meminfo: Path = Path("/proc/meminfo")) -> int:
+def memory_available() -> int:
     """Bytes that can be had without swapping (`MemAvailable`, proc_meminfo(5)); 0 when the kernel does not tell."""
-    for line in meminfo.read_text().splitlines():
-        name, _, rest = line.partition(":")
-        if name == "MemAvailable":
-            return int(rest.split()[0]) * 1024
-    return 0
+    return meminfo().get("MemAvailable", 0)
 
 
 def groups_by_session(switch: Path = Path("/proc/sys/kernel/sched_autogroup_enabled")) -> bool:

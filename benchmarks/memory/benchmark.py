@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.accounted import (
-    NOT_COUNTED,
     Accounted,
     accounted,
     field,
@@ -19,6 +18,7 @@ from isoscope.benchmarks.accounted import (
     staying,
 )
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
+from isoscope.benchmarks.cpu_time import NOT_COUNTED
 from isoscope.benchmarks.memory.caches import last_level_cache
 from isoscope.benchmarks.memory.metrics import (
     BANDWIDTH,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
 
-from isoscope.core.errors import Unsupported
+from isoscope.benchmarks.cpu_time import spent
+from isoscope.benchmarks.proc import TICK_NS
 from isoscope.core.instance import Instance
 
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _IDLE, _IOWAIT, _STEAL = 4, 5, 8  # fields of the line "cpu" in proc_stat(5)
 
 
@@ -62,14 +61,11 @@ def host_busy(stat: Path = Path("/proc/stat")) -> tuple[int, int, int]:
     at = monotonic_ns()
     fields = lines[0].split()
     processors = sum(line.startswith("cpu") for line in lines) - 1
-    idle = sum(int(fields[place]) for place in (_IDLE, _IOWAIT, _STEAL)) * _TICK_NS
+    idle = sum(int(fields[place]) for place in (_IDLE, _IOWAIT, _STEAL)) * TICK_NS
     return at, at * processors - idle, processors
 
 
 def _used(ends: Sequence[Instance]) -> tuple[int, int | None]:
-    try:
-        each = [end.stats().cpu_ns for end in ends]
-    except Unsupported:
-        each = [None]
+    each = [spent(end) for end in ends]
     total = None if None in each else sum(ns for ns in each if ns is not None)
     return monotonic_ns(), total

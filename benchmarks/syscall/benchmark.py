@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from isoscope.benchmarks.accounted import NOT_COUNTED, accounted, field, malformed, middle, positive, spans, staying
+from isoscope.benchmarks.accounted import accounted, field, malformed, middle, positive, spans, staying
 from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
+from isoscope.benchmarks.cpu_time import NOT_COUNTED
 from isoscope.benchmarks.inside import Line
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.request import BenchmarkOption, count

@@ -64,8 +64,3 @@ def test_what_processes_use_is_read_from_the_kernel(sleeper):
     assert os.getpid() in accounts.keepers([])
     assert sleeper in accounts.keepers([])
     assert sleeper not in accounts.keepers([sleeper])
-
-
-def test_idle_time_is_a_share_of_what_has_passed():
-    assert accounts.idle_share((10, 100), (15, 120)) == 0.25
-    assert accounts.idle_share((10, 100), (10, 100)) is None

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 from isoscope.benchmarks import Value
-from isoscope.benchmarks.density import accounts, ramp
+from isoscope.benchmarks.density import look, ramp
 from isoscope.benchmarks.density.benchmark import Density
 from isoscope.benchmarks.descriptors import Descriptors
 from isoscope.core import Lab, Variant, Workload
@@ -142,12 +142,12 @@ def test_what_the_first_instance_is_refused_for_stands_for_itself(stage):
 
 
 def test_the_memory_floor_ends_the_ramp(stage, monkeypatch):
-    real = accounts.meminfo()
+    real = look.meminfo()
 
     def meminfo() -> dict[str, int]:
         return {**real, "MemTotal": 1000, "MemAvailable": 500 - 100 * len(stage.started)}
 
-    monkeypatch.setattr(accounts, "meminfo", meminfo)
+    monkeypatch.setattr(look, "meminfo", meminfo)
     values = list(stage.measure(upto="10", memory_floor="20%"))
     reached = only(values, "density.reached")
     assert (reached.value, reached.labels["limit"]) == (4, "memory")

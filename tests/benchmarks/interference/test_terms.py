@@ -68,11 +68,8 @@ def test_no_neighbour_takes_what_the_host_has_not(monkeypatch, tmp_path):
 
 
 def test_what_the_kernel_says(tmp_path):
-    meminfo, switch = tmp_path / "meminfo", tmp_path / "autogroup"
-    meminfo.write_text("MemTotal:  10 kB\nMemAvailable:   5 kB\n")
-    assert memory_available(meminfo) == 5120
-    meminfo.write_text("MemTotal:  10 kB\n")
-    assert memory_available(meminfo) == 0
+    switch = tmp_path / "autogroup"
+    assert 0 < memory_available() < 1 << 50
     assert groups_by_session(switch) is False
     switch.write_text("1\n")
     assert groups_by_session(switch) is True
