@@ -311,11 +311,12 @@ static long reap(void)
 	pid_t ended;
 
 	while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (mode->work == bomb && ended != group)
+			continue; /* it has lost its parent, and ends in its own way */
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 			_exit(1); /* it has said why, and the others die with us */
 		killed++;
-		if (mode->work != bomb || ended == group)
-			workers--;
+		workers--;
 		if (mode->work == fill_memory) {
 			group = 0;
 			announce();
