@@ -150,11 +150,19 @@ def _digest(lab: Lab, workload: Workload, progress: Progress) -> str:
 
 
 def _not_run(lab: Lab, variants: Sequence[Variant]) -> tuple[NotRun, ...]:
-    """The backends that cannot run here, when nobody chose: when every one that can is compared, and as it is."""
-    lacks = {name: _lack(lab, name) for name in lab.backend_names if name != HARNESS}
+    """The backends that cannot run here, when nobody chose: when every default one that can is compared, as it is."""
+    lacks = {name: _lack(lab, name) for name in lab.backend_names if _by_default(lab, name)}
     if {str(variant) for variant in variants} != {name for name, missing in lacks.items() if missing is None}:
         return ()
     return tuple(missing for missing in lacks.values() if missing is not None)
+
+
+def _by_default(lab: Lab, name: str) -> bool:
+    """Whether it is compared when nobody chooses, or would be, were it not broken."""
+    try:
+        return lab.backend(name).by_default
+    except Exception:
+        return True
 
 
 def _lack(lab: Lab, name: str) -> NotRun | None:

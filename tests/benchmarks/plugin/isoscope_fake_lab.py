@@ -114,6 +114,11 @@ class Broken(FakeBackend):
         return [Lack("there is no such program", "apt install such")]
 
 
+class OnRequest(FakeBackend):
+    name = "on-request"
+    by_default = False
+
+
 class Store:
     def __init__(self, home):
         self.home = home
@@ -148,7 +153,7 @@ class Steps(Benchmark):
 
 @hookimpl
 def isoscope_register_backends(register):
-    for backend in (FakeBackend, FakeContainerBackend, FakeVmBackend, Broken):
+    for backend in (FakeBackend, FakeContainerBackend, FakeVmBackend, Broken, OnRequest):
         register(backend.name, backend)
 
 
