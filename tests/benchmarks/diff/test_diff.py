@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from isoscope.benchmarks import Run
-from isoscope.benchmarks.diff.cli import diff as command_line
 from isoscope.benchmarks.diff.difference import Difference, Line, compare
 from isoscope.benchmarks.diff.markdown import render
+from isoscope.core.cli.main import cli
 from isoscope.core.errors import InputError
 
 from ..report.conftest import HOSTILE
@@ -41,7 +41,7 @@ def diff(first: Path, second: Path, **more: Any) -> Difference:
 
 def invoke(*arguments: object) -> str:
     """What the command prints, in this process."""
-    done = CliRunner().invoke(command_line, list(map(str, arguments)), catch_exceptions=False)
+    done = CliRunner().invoke(cli, ["diff", *map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 

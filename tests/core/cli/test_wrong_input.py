@@ -22,7 +22,7 @@ RUN = ("run", "--rm")
         ((*RUN, "-b", "container:memory", "--", "true"), 2, "'memory' in 'container:memory' is not an option"),
         ((*RUN, "-b", "container:memory=lots", "--", "true"), 2, "'lots' is not a size"),
         ((*RUN, "-b", "container:network=moon", "--", "true"), 2, "unknown network 'moon'"),
-        ((*RUN, "-b", "container:network=vf", "--", "true"), 2, "backend 'container' has no network 'vf'"),
+        ((*RUN, "-b", "process:network=vf", "--", "true"), 2, "backend 'process' has no network 'vf'"),
         ((*RUN, "-b", "process:memory=64M", "--", "true"), 2, "backend 'process' cannot limit memory"),
         ((*RUN, "-i", "nosuch", "--", "true"), 2, "nosuch"),
         ((*RUN, "-i", "../../etc", "--", "true"), 2, "../../etc"),
