@@ -6,23 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from isoscope.benchmarks.metric import Metric
+from isoscope.benchmarks.report.axes import Axis, scale
 from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure
-from isoscope.benchmarks.report.plots import bars, found, looks
+from isoscope.benchmarks.report.plots import WIDTH, bars, ecdf, found, legend
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP
 from isoscope.core.units import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from isoscope.benchmarks.results.run import Run
     from isoscope.benchmarks.results.summary import Series
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
     from matplotlib.patches import Patch
-
-_WIDTH = 7.6  # inches; the report scales it to the page
 
 #: Fill and hatch of each phase. Container and VM share hues that never stand in one bar.
 _FILLS = {
@@ -42,8 +37,17 @@ _OTHERS = (("#56b4e9", "\\\\"), ("#009e73", "\\\\"), ("#cc79a7", "\\\\"), ("#d55
 
 def figures(run: Run) -> list[Figure]:
     """The ECDF of each headline metric, and the phases; none of what was not measured."""
-    drawn = [_ecdf(run, metric) for metric in STARTUP]
-    return [one for one in (_makespan(run), drawn[0], _phases(run), drawn[1]) if one is not None]
+    ready, total = (_ecdf(run, metric) for metric in STARTUP)
+    return [one for one in (_makespan(run), ready, _phases(run), total) if one is not None]
+
+
+def _ecdf(run: Run, metric: Metric) -> Figure | None:
+    return ecdf(
+        run,
+        run.results.of("startup", metric.name, "headline"),
+        name=f"{metric.name.replace('.', '-')}-ecdf",
+        title=f"Distribution of {metric.name}",
+    )
 
 
 def _makespan(run: Run) -> Figure | None:
@@ -54,57 +58,6 @@ def _makespan(run: Run) -> Figure | None:
         name="startup-makespan",
         title=f"Until the last of {at_once} instances asked for at once is ready",
     )
-
-
-def _values(run: Run, series: Series) -> np.ndarray[Any, np.dtype[np.float64]]:
-    frame = run.trials
-    mask = (
-        (frame["benchmark"] == series.benchmark)
-        & (frame["metric"] == series.metric.name)
-        & (frame["variant"] == series.variant)
-        & (frame["accelerator"] == series.accelerator)
-        & (frame["status"] == "ok")
-        & ~frame["warmup"]
-    )
-    return np.sort(frame.loc[mask, "value"].to_numpy(dtype=np.float64))
-
-
-def _ecdf(run: Run, metric: Metric) -> Figure | None:
-    found = [one for one in run.results.of("startup", metric.name, "headline") if one.values]
-    if not found:
-        return None
-    own = looks(run)
-    with canvas(_WIDTH, 3.6) as drawn:
-        axes = drawn.subplots()
-        for one in found:
-            values = _values(run, one)
-            heights = np.arange(1, len(values) + 1) / len(values)
-            axes.step(
-                np.append(values[0], values),
-                np.append(0, heights),
-                where="post",
-                markersize=5,
-                markevery=max(1, len(values) // 12),
-                label=f"{clean(one.name)}, p50 {format_duration(one.p50 or 0)}",
-                **own[one.name].line,
-            )
-        _time_axis(axes)
-        axes.set_ylim(0, 1.02)
-        axes.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 1], ["0", "25 %", "50 %", "75 %", "90 %", "100 %"])
-        axes.set_ylabel("instances that took at most so long")
-        axes.set_xlabel(f"{metric.name} (logarithmic)")
-        _legend(drawn, axes.get_legend_handles_labels()[0])
-        words = "; ".join(
-            f"{one.name}: half within {format_duration(one.p50 or 0)}, 90 % within {format_duration(one.p90 or 0)}"
-            for one in found
-        )
-        return figure(
-            drawn,
-            name=f"{metric.name.replace('.', '-')}-ecdf",
-            title=f"Distribution of {metric.name}",
-            alternative=f"Cumulative distribution of {metric.name}. {words}.",
-            caption="Each step is an instance. Further left is faster; the steeper, the steadier.",
-        )
 
 
 def _moments(run: Run, series: Series) -> pd.Series[float]:
@@ -132,7 +85,7 @@ def _phases(run: Run) -> Figure | None:
     if not moments:
         return None
     fills = _fills([phase for ends in moments.values() for phase in ends.index])
-    with canvas(_WIDTH, 1.7 + 1.0 * len(moments)) as drawn:
+    with canvas(WIDTH, 1.7 + 1.0 * len(moments)) as drawn:
         absolute, share = drawn.subplots(2, 1)
         first = min(float(ends.iloc[ends.to_numpy().nonzero()[0][0]]) for ends in moments.values())
         left = 10 ** np.floor(np.log10(first))
@@ -145,8 +98,7 @@ def _phases(run: Run) -> Figure | None:
             _bar(share, row, np.append(0, ends) / total * 100, ends.index, fills)
             _inscribe(share, row, ends, fills)
         absolute.set_xlim(left, max(float(ends.iloc[-1]) for ends in moments.values()) * 4)
-        _time_axis(absolute)
-        absolute.set_xlabel("time since start() (logarithmic: later phases look shorter than they are)")
+        scale(absolute, "x", Axis("time since start(), where later phases look shorter than they are", "ns"), log=True)
         share.set_xlim(0, 100)
         share.set_xlabel("share of startup.ready, %")
         for axes in (absolute, share):
@@ -154,7 +106,7 @@ def _phases(run: Run) -> Figure | None:
             axes.invert_yaxis()
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0)
-        _legend(drawn, _patches(fills))
+        legend(drawn, _patches(fills))
         return figure(
             drawn,
             name="startup-phases",
@@ -209,12 +161,6 @@ def _patches(fills: dict[str, tuple[str, str]]) -> list[Patch]:
     ]
 
 
-def _legend(drawn: Canvas, handles: Sequence[Artist]) -> None:
-    """Above the axes, in as many columns as the longest name leaves room for."""
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    drawn.legend(handles=handles, loc="outside upper left", ncols=max(1, min(6, 80 // (longest + 6))))
-
-
 def _words(moments: dict[str, pd.Series[float]]) -> str:
     sentences = []
     for name, ends in moments.items():
@@ -222,16 +168,3 @@ def _words(moments: dict[str, pd.Series[float]]) -> str:
         parts = ", ".join(f"{phase} {format_duration(span)}" for phase, span in zip(ends.index, spans, strict=True))
         sentences.append(f"{name}: {parts}.")
     return " ".join(sentences)
-
-
-def _time_axis(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    few = high / low < 50
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_duration(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.6)
-    axes.set_axisbelow(True)
