@@ -51,11 +51,7 @@ def up(context: click.Context, cpus: int | None, memory: str | None) -> None:
 @click.pass_context
 def run(context: click.Context, cpus: int | None, memory: str | None, command: tuple[str, ...]) -> int:
     """Run COMMAND on it, and end with its status. When it is not up, it is for as long as the command runs."""
-    if _is_up():
-        status: int = context.invoke(execute, terminal=False, name=NAME, command=(*_there(), *command))
-    else:
-        status = context.invoke(run_instance, **_options(cpus, memory, command=command))
-    return status
+    return _run(context, cpus, memory, command, terminal=False)
 
 
 @rig.command()
@@ -63,12 +59,7 @@ def run(context: click.Context, cpus: int | None, memory: str | None, command: t
 @click.pass_context
 def shell(context: click.Context, cpus: int | None, memory: str | None) -> int:
     """Open a shell on it. When it is not up, it is for as long as the shell runs."""
-    words = (os.environ.get("SHELL", "/bin/sh"),)
-    if _is_up():
-        status: int = context.invoke(execute, terminal=True, name=NAME, command=(*_there(), *words))
-    else:
-        status = context.invoke(run_instance, **_options(cpus, memory, terminal=True, command=words))
-    return status
+    return _run(context, cpus, memory, (os.environ.get("SHELL", "/bin/sh"),), terminal=True)
 
 
 @rig.command()
@@ -76,6 +67,17 @@ def shell(context: click.Context, cpus: int | None, memory: str | None) -> int:
 def down(context: click.Context) -> None:
     """Switch it off. What was written in it is gone, but for what is below `runs`."""
     context.invoke(remove, force=True, names=(NAME,))
+
+
+def _run(
+    context: click.Context, cpus: int | None, memory: str | None, command: tuple[str, ...], *, terminal: bool
+) -> int:
+    """A command on the rig that is up, or else on one of its own; its status."""
+    if _is_up():
+        status: int = context.invoke(execute, terminal=terminal, name=NAME, command=(*_there(), *command))
+    else:
+        status = context.invoke(run_instance, **_options(cpus, memory, terminal=terminal, command=command))
+    return status
 
 
 def _is_up() -> bool:

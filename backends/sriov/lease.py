@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class VfLease:
     def as_dict(self) -> dict[str, Any]:
         """Plain data, as stored in a registry record."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `as_dict`."""
-        return cls(**data)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,6 @@ class Function:
 
     address: str  #: as in 0000:01:10.0
     kind: int  #: base class, as in `NETWORK`
-    vendor: int
-    device: int
     driver: str  #: that it is bound to; "" for none
     group: int | None  #: IOMMU group
     interfaces: tuple[str, ...]  #: network devices of it in this network namespace
@@ -64,8 +62,6 @@ class Pci:
         return Function(
             address=address,
             kind=self._number(path / "class", 16) >> 16,
-            vendor=self._number(path / "vendor", 16),
-            device=self._number(path / "device", 16),
             driver=_target(path / "driver"),
             group=int(group) if group.isdecimal() else None,
             interfaces=tuple(_names(path / "net")),
