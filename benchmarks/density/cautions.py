@@ -60,7 +60,7 @@ def _binding(run: Run, frame: pd.DataFrame) -> Iterator[str]:
             names = " or ".join(name for name, _ in counts.most_common())
             found.setdefault(host, {}).setdefault(names, []).append(variant)
     for host, binding in found.items():
-        where = "this host" if host == THIS else f"a host of {host}"
+        where = host if host == THIS else f"a host of {host}"
         words = "; ".join(f"{names} for {', '.join(variants)}" for names, variants in binding.items())
         yield f"what limits how many fit {where}: {words}"
 

@@ -8,8 +8,10 @@ from isoscope.benchmarks.request import BenchmarkOption, choice, count
 from isoscope.core.errors import InputError
 from isoscope.core.units import format_size, parse_duration, parse_size
 
-#: The option value that stands for the host on which the comparison runs.
-THIS = "this"
+#: What labels call the host on which the comparison runs.
+THIS = "this host"
+
+_THIS = "this"  # the option value that stands for it
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Floor:
 
 def read_host(text: str) -> int | None:
     """Bytes of memory of another host; None for this one. Raises InputError."""
-    return None if text == THIS else parse_size(text)
+    return None if text == _THIS else parse_size(text)
 
 
 def host_name(size: int | None) -> str:
@@ -62,7 +64,7 @@ OPTIONS = (
         read=parse_duration,
     ),
     BenchmarkOption(
-        "host", "memory of another host for which to say how many fit, such as 64G", default=THIS, read=read_host
+        "host", "memory of another host for which to say how many fit, such as 64G", default=_THIS, read=read_host
     ),
     BenchmarkOption(
         "unequal",

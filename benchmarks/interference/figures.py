@@ -165,13 +165,13 @@ def _of_host(labels: list[dict[str, Any]], busy: float) -> Iterator[str]:
     if busy > _BUSY:
         yield (
             f"Others took {busy:.0%} of the host's CPU time before or after: they are neighbours in every figure, also "
-            "in those alone. Containers with limits stand in one cgroup and divide its share of a busy host: a "
-            "slowdown of 2 beside whatever wants CPU time says no more than that."
+            "in those alone. Containers with limits stand in one cgroup and divide its share of a busy host: that "
+            "alone may slow a victim by 2 beside whatever wants CPU time."
         )
     if any(one.get("autogroup") for one in labels):
         yield (
             "The host's scheduler groups processes by session (sched_autogroup_enabled, sched(7)): without limits CPU "
-            "time is shared between instances, not their processes. A host that does not may show other figures."
+            "time is shared between instances, not their processes. A host that does not may show others."
         )
 
 

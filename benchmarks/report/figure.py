@@ -124,15 +124,14 @@ class Look:
 
 def looks_of(names: Iterable[str]) -> dict[str, Look]:
     """A look for each name, in order."""
-    return {
-        name: Look(
-            COLOURS[place % len(COLOURS)],
-            MARKERS[place % len(MARKERS)],
-            LINES[(place + place // len(LINES)) % len(LINES)],
-            HATCHES[(place + place // len(HATCHES)) % len(HATCHES)],
-        )
-        for place, name in enumerate(names)
-    }
+    shapes = tuple(zip(MARKERS, LINES, HATCHES, strict=True))
+    return {name: Look(COLOURS[place % len(COLOURS)], *shapes[shape(place)]) for place, name in enumerate(names)}
+
+
+def shape(place: int) -> int:
+    """Which marker, line and hatch the so-manieth look has: when colours come again, each gets another."""
+    lap, colour = divmod(place, len(COLOURS))
+    return (colour + lap) % len(MARKERS)
 
 
 def clean(text: str) -> str:

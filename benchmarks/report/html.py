@@ -9,7 +9,7 @@ from typing import Any
 
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.fairness import alike, differences
-from isoscope.benchmarks.report.figure import MARKS
+from isoscope.benchmarks.report.figure import COLOURS, MARKS, shape
 from isoscope.benchmarks.report.headline import columns, headline
 from isoscope.benchmarks.report.host import glance, host_facts
 from isoscope.benchmarks.report.page import command, notes, title
@@ -66,7 +66,8 @@ def render(run: Run, found: list[Section]) -> str:
         clock=CLOCK,
         glance=glance(run.environment),
         columns=columns(run),
-        marks=MARKS,
+        colour=lambda place: place % len(COLOURS),
+        mark=lambda place: MARKS[shape(place)],
         headline=headline(run),
         unsure=dict.fromkeys(reason for section in found for reason in section.reasons),
         sections=found,

@@ -165,7 +165,7 @@ def test_the_time_budget_ends_the_ramp(stage, monkeypatch):
 
 def test_another_host_is_asked_for_by_its_memory(stage):
     values = list(stage.measure(upto="2", host="64G"))
-    assert [one.labels["host"] for one in values if one.metric.name == "density.fits"] == ["this", "64 GiB"]
+    assert [one.labels["host"] for one in values if one.metric.name == "density.fits"] == ["this host", "64 GiB"]
 
 
 def test_so_many_at_a_time_come_up_to_the_same(stage):

@@ -81,7 +81,7 @@ def test_vms_with_all_that_runs_them(lab):
     assert (found["density.marginal_pss"][0].value or 0) > 40 << 20
     assert looks[2]["cgroup_memory"] > 80 << 20
     assert looks[2]["usage"]["pids"]["used"] - looks[1]["usage"]["pids"]["used"] > 1  # QEMU's threads
-    assert {one.labels["host"] for one in found["density.fits"]} == {"this", "64 GiB"}
+    assert {one.labels["host"] for one in found["density.fits"]} == {"this host", "64 GiB"}
     assert {one.labels["instances"] for one in found["startup.ready"]} == {0, 1, 2}
 
 

@@ -47,7 +47,7 @@ def test_slopes_and_capacity_come_out_as_they_went_in(measured):
     values = {(one.metric.name, one.labels.get("host")): one.p50 for one in run.results.of("density", role="headline")}
     assert values["density.marginal_pss", None] == pytest.approx(9 * MIB)
     assert values["density.marginal_memory", None] == pytest.approx(10 * MIB)
-    assert values["density.fits", "this"] == 100
+    assert values["density.fits", "this host"] == 100
     assert values["density.fits", "1 GiB"] == 92  # 1024 MiB less 10 %, by 10 MiB
     assert Density().cautions(run) == [
         "what limits how many fit this host: memory for process, container, vm",

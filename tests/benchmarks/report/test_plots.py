@@ -150,4 +150,5 @@ def test_a_variant_looks_the_same_everywhere_and_differs_by_more_than_colour(run
             for look in several.values()
         ]
         assert len({str(one) for one in shown[:6]}) == 6
-    assert len({str(look.line) + str(look.fill) for look in several.values()}) == 12
+    for part in ("line", "point", "fill"):
+        assert len({str(getattr(look, part)) for look in several.values()}) == 12
