@@ -40,6 +40,12 @@ def test_tcg_is_never_called_kvm():
     assert (kvm.get("type"), kvm.find("cpu").get("mode")) == ("kvm", "host-passthrough")
 
 
+def test_an_emulated_cpu_does_not_promise_a_fast_copy_by_bytes():
+    tcg, kvm = parsed(MACHINE), parsed(replace(MACHINE, accelerator="kvm"))
+    assert [dict(one.attrib) for one in tcg.findall("cpu/feature")] == [{"policy": "disable", "name": "erms"}]
+    assert kvm.findall("cpu/feature") == [], "a real one has what the host has"
+
+
 def test_without_a_network_there_is_no_device_for_one():
     assert parsed(MACHINE).findall(".//interface") == []
     [interface] = parsed(replace(MACHINE, lease=LEASE)).findall(".//interface")
