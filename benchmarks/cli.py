@@ -122,7 +122,7 @@ def _show(run: Run, written: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(run.results.as_dict())
     else:
-        print_summary(run.results)
+        print_summary(run)
         click.echo(f"report: {written}")
 
 

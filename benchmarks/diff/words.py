@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from isoscope.benchmarks.diff.difference import Difference, Line
 from isoscope.benchmarks.results.run import Run
-from isoscope.benchmarks.results.verdict import accelerators
+from isoscope.benchmarks.results.verdict import verdicts
 
 
 def heads(found: Difference) -> Iterator[str]:
@@ -21,7 +21,7 @@ def warnings(found: Difference) -> Iterator[str]:
     """What a reader must know before any line."""
     for one in found.unlike:
         yield f"not alike: {one}"
-    yield from dict.fromkeys(sentence for run in _runs(found) for sentence in accelerators(run.results))
+    yield from dict.fromkeys(sentence for run in _runs(found) for sentence in verdicts(run))
 
 
 def lines_of(found: Difference) -> dict[str, list[Line]]:

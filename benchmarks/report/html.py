@@ -18,7 +18,7 @@ from isoscope.benchmarks.results.files import write_text
 from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
 from isoscope.benchmarks.results.run import Run
 from isoscope.benchmarks.results.summary import Series, Summary
-from isoscope.benchmarks.results.verdict import CLOCK, accelerators, emulated
+from isoscope.benchmarks.results.verdict import CLOCK, doubtful, verdicts
 from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
 
@@ -60,9 +60,9 @@ def render(run: Run, found: list[Section]) -> str:
         p_value=p_value,
         summary=summary,
         terms=terms,
-        title=title(terms),
-        emulated=emulated(summary),
-        accelerators=accelerators(summary),
+        title=title(run),
+        doubtful=doubtful(run),
+        verdicts=verdicts(run),
         clock=CLOCK,
         glance=glance(run.environment),
         columns=columns(run),

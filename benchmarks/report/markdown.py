@@ -12,7 +12,7 @@ from isoscope.benchmarks.report.page import command, notes, title
 from isoscope.benchmarks.report.section import cautions
 from isoscope.benchmarks.results.files import write_text
 from isoscope.benchmarks.results.run import Run
-from isoscope.benchmarks.results.verdict import accelerators, emulated
+from isoscope.benchmarks.results.verdict import doubtful, verdicts
 
 
 def write(directory: Path) -> Path:
@@ -25,7 +25,7 @@ def write(directory: Path) -> Path:
 def render(run: Run) -> str:
     """The report: verdict, headline, cautions, failures; the rest is folded away."""
     parts = [
-        f"### What isolation costs: {text(title(run.terms))}",
+        f"### What isolation costs: {text(title(run))}",
         *_verdicts(run),
         _headline(run),
         "p50, its ratio to the baseline with the 95 % interval; ▲ better, ▼ worse, ≈ no difference shown. "
@@ -40,9 +40,9 @@ def render(run: Run) -> str:
 
 
 def _verdicts(run: Run) -> Iterator[str]:
-    """The accelerators, as an alert where one is emulated; then what bears on all figures."""
-    kind = "WARNING" if emulated(run.results) else "NOTE"
-    yield "\n".join([f"> [!{kind}]", *(f"> {text(sentence)}" for sentence in accelerators(run.results))])
+    """What the figures are of, as an alert where something is emulated; then what bears on all figures."""
+    kind = "WARNING" if doubtful(run) else "NOTE"
+    yield "\n".join([f"> [!{kind}]", *(f"> {text(sentence)}" for sentence in verdicts(run))])
     stopped = ["This run was stopped before its end."] if not run.results.complete else []
     told = [*stopped, *(f"Note: {note}." for note in notes(run.environment)), *run.results.remarks]
     if told:

@@ -6,12 +6,15 @@ import shlex
 from typing import Any
 
 from isoscope.benchmarks.harness.terms import Terms
+from isoscope.benchmarks.results.run import Run
+from isoscope.benchmarks.results.verdict import emulated_host
 
 
-def title(terms: Terms) -> str:
-    """The workload where there is one for all; else the variants."""
-    names = dict.fromkeys(subject.name for subject in terms.subjects)
-    return next(iter(names)) if len(names) == 1 else ", ".join(terms.variants)
+def title(run: Run) -> str:
+    """The workload where there is one for all, else the variants; and whether the host was none of hardware."""
+    names = dict.fromkeys(subject.name for subject in run.terms.subjects)
+    name = next(iter(names)) if len(names) == 1 else ", ".join(run.terms.variants)
+    return f"{name}, on an emulated host" if emulated_host(run.environment) else name
 
 
 def notes(environment: dict[str, Any]) -> list[str]:

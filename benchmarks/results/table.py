@@ -10,26 +10,28 @@ from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.benchmarks.results.judgement import judge
 from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity, under
+from isoscope.benchmarks.results.run import Run
 from isoscope.benchmarks.results.screen import print_figures
 from isoscope.benchmarks.results.summary import Series, Summary
-from isoscope.benchmarks.results.verdict import accelerators
+from isoscope.benchmarks.results.verdict import verdicts
 from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
 
 _KEY = " (▲ better, ▼ worse, ≈ no difference shown)"
 
 
-def print_summary(summary: Summary) -> None:
+def print_summary(run: Run) -> None:
     """Print a table for each benchmark, then the phases, what failed, what was not run, and the harness's cost."""
     import click
 
+    summary = run.results
     for subject in summary.terms.subjects:
         baseline = printable(summary.baselines[subject.benchmark])
         click.echo(f"{subject.benchmark} of {printable(subject.name)}, ratio to {baseline}{_KEY}")
         _print_benchmark(summary, subject)
         click.echo()
     lines = [*_phases(summary), *_reasons(summary), *_failures(summary), *_not_run(summary), *_harness(summary)]
-    for line in [*lines, *accelerators(summary), *summary.remarks]:
+    for line in [*lines, *verdicts(run), *summary.remarks]:
         click.echo(printable(line))
 
 

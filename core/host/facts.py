@@ -109,6 +109,12 @@ class Virtualized:
     nested: bool
     hypervisor: str = ""  #: whose, where it can be told
     evidence: str = ""  #: what told so
+    signature: str = ""  #: the hypervisor's, in CPUID leaf 0x40000000; empty where none could be read
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the processor itself is made of software, so that no figure taken here is a speed."""
+        return self.signature == "TCGTCGTCGTCG"  # QEMU, target/i386/cpu.c
 
 
 class Layout(StrEnum):

@@ -34,7 +34,17 @@ FACTS = (
 )
 
 #: The facts that start a child process: asked for first when all are wanted, for they can wait for each other.
-_SLOW = ("kvm", "libvirt", "networking", "overlayfs", "namespaces", "user_namespaces", "seccomp", "qemu")
+_SLOW = (
+    "kvm",
+    "libvirt",
+    "networking",
+    "overlayfs",
+    "namespaces",
+    "user_namespaces",
+    "seccomp",
+    "qemu",
+    "virtualized",
+)
 
 
 class Host:

@@ -39,6 +39,7 @@ def sections(host: Host) -> list[Section]:
 def _machine(host: Host) -> Section:
     kernel, virtualized = host.kernel, host.virtualized
     nested = "yes" + (f", {virtualized.hypervisor}" if virtualized.hypervisor else "") + f" ({virtualized.evidence})"
+    nested += "; its processor is emulated in software: figures are no speeds" if virtualized.emulated else ""
     return Section(
         "Machine",
         (

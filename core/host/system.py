@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from isoscope.core.host import facts
+from isoscope.core.host.child import ask
 from isoscope.core.host.files import cpuinfo, pairs, read
+from isoscope.core.host.outcome import DEADLINE_S
 
 #: capabilities(7) by their bits, linux/capability.h.
 # fmt: off
@@ -108,7 +112,21 @@ def privileges(root: Path) -> facts.Privileges:
 
 
 def virtualized(root: Path) -> facts.Virtualized:
-    """Whether a hypervisor shows itself: in DMI, which names it, or in CPUID, which every guest of KVM has."""
+    """Whether a hypervisor shows itself, and by which signature."""
+    found = _shown(root)
+    here = root == Path("/")  # no tree answers for another host's processor
+    return replace(found, signature=_signature()) if found.nested and here else found
+
+
+def _signature() -> str:
+    """What a hypervisor calls itself. Only behind one does the processor answer that leaf with a signature."""
+    if platform.machine() != "x86_64":
+        return ""
+    return str(ask("cpuid", deadline_s=DEADLINE_S).said.get("signature", ""))
+
+
+def _shown(root: Path) -> facts.Virtualized:
+    """In DMI, which names it, or in CPUID's flag, which every guest of KVM has."""
     dmi = root / "sys/class/dmi/id"
     vendor, product, bios = (read(dmi / name) for name in ("sys_vendor", "product_name", "bios_vendor"))
     for text in (f"{vendor} {product}", product, bios):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import pytest
 from isoscope.core.host import system
+from isoscope.core.host.facts import Virtualized
 
 CORE = (
     "processor\t: {}\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon\n"
@@ -99,3 +101,17 @@ def test_a_hypervisor_that_only_the_processor_shows(tree) -> None:
 def test_bare_metal(tree) -> None:
     microsoft = {"sys/class/dmi/id/sys_vendor": "Microsoft Corporation\n", "sys/class/dmi/id/product_name": "Surface\n"}
     assert not system.virtualized(tree(cpuinfo((0, 0)) | microsoft)).nested
+
+
+def test_a_processor_made_of_software_is_known_by_its_signature() -> None:
+    assert Virtualized(nested=True, signature="TCGTCGTCGTCG").emulated
+    assert not Virtualized(nested=True, signature="KVMKVMKVM").emulated
+    assert not Virtualized(nested=False).emulated
+
+
+def test_the_processor_answers_with_a_signature_where_it_shows_a_hypervisor(tree) -> None:
+    flags = Path("/proc/cpuinfo").read_text()
+    found = system.virtualized(Path("/"))
+    assert bool(found.signature) == (" hypervisor" in flags and platform.machine() == "x86_64")
+    assert found.signature.isprintable()
+    assert not system.virtualized(tree(cpuinfo((0, 0), flags=" hypervisor"))).signature, "a tree has no processor"
