@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,10 +15,12 @@ from isoscope.core.errors import InputError
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
+from isoscope.core.rootfs import Rootfs
 from isoscope.core.units import format_size
+from isoscope.core.workload import Mount
 from isoscope.images import guest as guests
 from isoscope.images.disk import disk_image
-from isoscope.rig.emulator import PROGRAM, emulator
+from isoscope.rig.emulator import PROGRAM, Emulator, emulator, sweep
 from isoscope.rig.instance import RigInstance
 from isoscope.rig.kind import RIG
 from isoscope.rig.machine import Machine, Share
@@ -60,22 +63,18 @@ class RigBackend(Backend):
                 f"{format_size(memory)} are too little for a host with machines of its own",
                 hint=f"give it at least {format_size(_LEAST_MEMORY)}",
             )
-        for kind in (guests.VM, guests.FULL_VM):  # for the machines in there, where building them takes minutes
-            guests.guest(self.context.home, kind)
-        disk_image(launch.rootfs, self.context.home)
+        shares = _shares(launch.workload.mounts)
+        qemu, guest = supply(self.context.home, launch.rootfs)
         files = Files(self.context.home, launch.record)
         machine = Machine(
             name=launch.record.mark,
-            emulator=emulator(self.context.home),
-            guest=guests.guest(self.context.home, RIG),
+            emulator=qemu,
+            guest=guest,
             cpus=round(resources.cpus or _DEFAULT_CPUS),
             memory=memory,
             console=files.console,
             control=files.control,
-            shares=tuple(
-                Share(f"share{number}", mount.source, read_only=mount.read_only)
-                for number, mount in enumerate(launch.workload.mounts)
-            ),
+            shares=shares,
         )
         proof = {"accelerator": "tcg", "guest": machine.guest.package, "qemu": str(machine.emulator.program)}
         return RigInstance(launch, self.context.home, machine, files, proof)
@@ -91,4 +90,25 @@ class RigBackend(Backend):
         Files(self.context.home, record).remove()
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return guests.sweep(self.context.home, RIG)
+        return [*guests.sweep(self.context.home, RIG), *sweep(self.context.home)]
+
+
+def supply(home: Path, rootfs: Rootfs) -> tuple[Emulator, guests.Guest]:
+    """What the rig boots, and what the machines and containers in it do: built or fetched where it is missing.
+
+    In there, building would take minutes. Raises HostError.
+    """
+    qemu, guest = emulator(home), guests.guest(home, RIG)
+    for kind in (guests.VM, guests.FULL_VM):
+        guests.guest(home, kind)
+    disk_image(rootfs, home)
+    return qemu, guest
+
+
+def _shares(mounts: Sequence[Mount]) -> tuple[Share, ...]:
+    """The mounts, outer targets first, or they would cover the inner ones. Raises InputError."""
+    for mount in mounts:
+        if not mount.source.is_dir():
+            raise InputError(f"{mount.source} is not a directory: QEMU serves no others", hint="mount the one it is in")
+    ordered = sorted(mounts, key=lambda mount: len(mount.target.parts))
+    return tuple(Share(f"share{n}", m.source, m.target, read_only=m.read_only) for n, m in enumerate(ordered))

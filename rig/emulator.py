@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import shutil
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from isoscope.core.errors import HostError
 from isoscope.images.guest.tools import run
-from isoscope.images.locks import making
+from isoscope.images.locks import making, sweep_making
+from isoscope.rig.suite import download
 
 PROGRAM = "qemu-system-x86_64"
 
@@ -22,7 +24,7 @@ _PACKAGES = ("qemu-system-x86", "qemu-system-common", "qemu-system-data", "seabi
 #: Where Debian releases whose own QEMU is too old have a newer one.
 _NEWER_SUITE = {"bookworm": "bookworm-backports"}
 
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,46 +44,52 @@ def emulator(home: Path) -> Emulator:
 
     Raises HostError when there is none to be had.
     """
-    if (own := shutil.which(PROGRAM)) and _has_card(Emulator(Path(own))):
+    if (own := shutil.which(PROGRAM)) and not _trouble(Emulator(Path(own))):
         return Emulator(Path(own))
-    tree = home / "cache" / "rig" / "qemu"
+    tree = _directory(home) / "qemu"
     fetched = Emulator(tree / "usr/bin" / PROGRAM, (tree / "usr/share/qemu", tree / "usr/share/seabios"))
     if not tree.exists():
         _fetch(tree)
-    if not _has_card(fetched):
-        raise HostError(f"{fetched.program} does not run, or has no {_CARD}", hint=f"remove {tree} and try again")
+    if trouble := _trouble(fetched):
+        raise HostError(f"the rig's QEMU does not run: {trouble}", hint=f"remove {tree} and try again")
     return fetched
 
 
-def _has_card(qemu: Emulator) -> bool:
-    """Whether it knows the card: a list of all devices would have it load every module, the host's old ones too."""
+def sweep(home: Path) -> list[str]:
+    """Remove what an interrupted fetch left behind. Returns a line for each thing removed."""
+    return sweep_making(_directory(home))
+
+
+def _directory(home: Path) -> Path:
+    return home / "cache" / "rig"
+
+
+def _trouble(qemu: Emulator) -> str:
+    """Why it cannot be used; empty when it runs and knows the card.
+
+    A list of all devices would have it load every module, the host's old ones too.
+    """
     words = [*qemu.command(), "-device", f"{_CARD},help"]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return f"{_CARD} options" in done.stdout
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error.strerror)
+    if f"{_CARD} options" in done.stdout:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"it does not emulate the network card {_CARD}"])[-1]
 
 
 def _fetch(tree: Path) -> None:
-    """Unpack the newer packages. apt gets a configuration of our own, so that the host's knows nothing of the suite."""
+    """Unpack the newer packages."""
     suite = _newer_suite()
     tree.parent.mkdir(parents=True, exist_ok=True)
+    _log.info("fetching a QEMU that emulates the network card %s, 13 MB, from %s", _CARD, suite)
     with making(tree.parent) as scratch:
-        for name in ("lists", "archives", "packages", "tree"):
-            (scratch / name).mkdir()
-        (scratch / "sources.list").write_text(f"deb [signed-by={_KEYRING}] {_archive()} {suite} main\n")
-        options = {
-            "Dir::Etc::SourceList": scratch / "sources.list",
-            "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::State::Lists": scratch / "lists",
-            "Dir::Cache::pkgcache": "",
-            "Dir::Cache::srcpkgcache": "",
-            "APT::Sandbox::User": "root",  # whose own user could not write below the state directory
-        }
-        settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        run("apt-get", "--quiet=2", *settings, "update")
-        run("apt-get", "--quiet=2", *settings, "download", *_PACKAGES, cwd=scratch / "packages")
-        for package in sorted((scratch / "packages").glob("*.deb")):
+        (scratch / "tree").mkdir()
+        for package in download(_PACKAGES, suite, scratch):
             run("dpkg-deb", "-x", package, scratch / "tree")
-        (scratch / "tree").rename(tree)
+        if not tree.exists():  # no other process was faster
+            (scratch / "tree").rename(tree)
 
 
 def _newer_suite() -> str:
@@ -93,13 +101,3 @@ def _newer_suite() -> str:
             f"the QEMU of {release.get('PRETTY_NAME', 'this system')} does not emulate the network card {_CARD}",
             hint="install qemu-system-x86 of version 8.0 or later",
         ) from None
-
-
-def _archive() -> str:
-    """The mirror from which apt takes this release: the newer suite stands beside it."""
-    codename = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
-    targets = run("apt-get", "indextargets", "--format", "$(LABEL) $(CODENAME) $(REPO_URI)", "Created-By: Packages")
-    for label, name, uri in (line.split(" ", 2) for line in targets.splitlines() if line.count(" ") == 2):
-        if (label, name) == ("Debian", codename):
-            return uri
-    raise HostError("apt has no source for this release of Debian", hint="see sources.list(5), and run apt-get update")

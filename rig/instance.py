@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from isoscope.core.rootfs import DEFAULT_PATH
 from isoscope.rig.kind import MODULES
 from isoscope.rig.machine import Machine
 
-#: Seconds within which it comes up; 3 s on a quiet host.
+#: Seconds within which it comes up; 5 s on a quiet host.
 _PATIENCE = 180.0
 
 #: By how much deadlines are stretched in there.
@@ -32,6 +33,14 @@ _SLOWNESS = "20"
 HOME = "/run/isoscope-home"
 
 _PREPARE = Path(__file__).with_name("prepare.sh")
+
+#: Folders of a state directory that are shown in there; each may be a link.
+_SHOWN = ("images", "layers", "cache")
+
+#: How a kernel that is in trouble and goes on says so; include/asm-generic/bug.h, kernel/sched/core.c and others.
+_BUG = b"BUG: "
+
+_log = logging.getLogger(__name__)
 
 
 class RigInstance(GuestInstance):
@@ -61,6 +70,7 @@ class RigInstance(GuestInstance):
         finally:
             os.close(log)
         self._process = QemuProcess(self._qemu.pid, os.pidfd_open(self._qemu.pid))
+        self.launch.pump.add(self._process.fileno(), self._qemu_ended)
         try:
             self._instruct(text(self._terms()), deadline)
             self._await_start(deadline)
@@ -69,15 +79,34 @@ class RigInstance(GuestInstance):
                 raise self._crash from error
             raise
 
+    def _qemu_ended(self) -> None:
+        """On the pump's thread. Once QEMU has connected, its hanging up tells the same, and after all of its output."""
+        assert self._process is not None
+        self.launch.pump.remove(self._process.fileno())
+        if "define" not in self.timeline.moments:
+            self._lost("")
+
     def _terms(self) -> Iterator[tuple[str, str]]:
         yield "hostname", self.record.name
         yield "etc_hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.record.name}\n"
-        for share, mount in zip(self._machine.shares, self.workload.mounts, strict=True):
-            yield "share", f"{share.tag}:{'ro' if share.read_only else 'rw'}:directory:{mount.target}"
 
     def _main_command(self) -> tuple[str, ...]:
-        kept = dict.fromkeys(map(str, (*_checkout(), self._home, *(mount.target for mount in self.workload.mounts))))
-        return ("sh", str(_PREPARE), *kept, "--", *self.workload.command)
+        kept = dict.fromkeys(str(path) for path in self._kept())
+        shares = (word for share in self._machine.shares for word in share.words())
+        settings = {
+            "ISOSCOPE_RIG_HOME": self._home.resolve(),
+            "ISOSCOPE_RIG_MODULES": self._machine.guest.modules.resolve(),
+            "ISOSCOPE_RIG_DRIVERS": " ".join(MODULES),
+        }
+        words = (f"{name}={value}" for name, value in settings.items())
+        return ("env", *words, "sh", str(_PREPARE), *kept, "--", *shares, "--", *self.workload.command)
+
+    def _kept(self) -> Iterator[Path]:
+        """Directories that it needs although they may be where it has file systems of its own."""
+        yield from _checkout()
+        yield self._home.resolve()
+        yield from ((self._home / name).resolve() for name in _SHOWN)
+        yield Path(self.launch.working_directory())
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -86,15 +115,13 @@ class RigInstance(GuestInstance):
             "LANG": "C.UTF-8",
             "ISOSCOPE_HOME": HOME,
             patience.VARIABLE: _SLOWNESS,
-            "ISOSCOPE_RIG_HOME": str(self._home),
-            "ISOSCOPE_RIG_MODULES": str(self._machine.guest.modules),
-            "ISOSCOPE_RIG_DRIVERS": " ".join(MODULES),
             **self.workload.environment,
         }
 
     def _what_happened(self) -> str:
         words = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
-        return f"QEMU said: {words[-1]}" if words else super()._what_happened()
+        panicked = self._console is not None and self._console.panicked
+        return f"QEMU said: {words[-1]}" if words and not panicked else super()._what_happened()
 
     def _stats(self) -> Stats:
         assert self._process is not None
@@ -109,14 +136,28 @@ class RigInstance(GuestInstance):
 
     def _delete(self) -> None:
         self._switch_off()
+        if self._process is not None:
+            self.launch.pump.remove(self._process.fileno())
+        self._warn_of_bugs()
         part: Any
         for part in self._parts():
             part.close()
         (self._files.directory / "pid").unlink(missing_ok=True)
         self._files.remove()
 
+    def _warn_of_bugs(self) -> None:
+        """A kernel in trouble may fail whatever runs on it, or let it pass; one emulated start in 90 has some."""
+        try:
+            said = self._files.console_log.read_bytes()
+        except FileNotFoundError:  # it was never started
+            return
+        bug = next((line for line in said.splitlines() if _BUG in line), None)
+        if bug is not None:
+            text = "".join(c for c in bug.decode(errors="replace") if c.isprintable())
+            _log.warning("the emulated host's kernel was in trouble, so try again: %s", text)
+
 
 def _checkout() -> Iterator[Path]:
     """Where this Isoscope and its interpreter are, so that the machine has the very same."""
-    yield Path(sys.prefix)
+    yield from (Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve())
     yield Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from isoscope.backends.vm.protocol import PORT
 from isoscope.images.guest import Guest
@@ -29,7 +29,12 @@ class Share:
 
     tag: str
     source: Path
+    target: PurePosixPath  #: where the machine has it
     read_only: bool
+
+    def words(self) -> tuple[str, str, str]:
+        """What `prepare.sh` is told of it."""
+        return self.tag, "ro" if self.read_only else "rw", str(self.target)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Machine:
         )
 
     def _files(self) -> Iterator[str]:
-        for share in (Share(HOST_TAG, Path("/"), read_only=True), *self.shares):
+        for share in (Share(HOST_TAG, Path("/"), PurePosixPath("/"), read_only=True), *self.shares):
             read_only = ",readonly=on" if share.read_only else ""
             yield from (
                 "-fsdev",

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Makes the machine a host: places that can be written and mounted on, drivers, a network, a state directory.
-# Usage: prepare.sh KEEP... -- COMMAND...      Directories below /tmp and /run stay visible when they are named by KEEP.
+# Usage: prepare.sh KEEP... -- [TAG OPTIONS TARGET]... -- COMMAND...
+# KEEP are directories of the host that stay visible although they are below /tmp, /run or /dev/shm; TAG is a directory
+# of the host that QEMU serves.
 set -eu
+trap 'echo "isoscope: the emulated host could not be prepared" >&2; exit 125' EXIT
 
 underneath=/mnt/.isoscope-underneath
 mkdir -p "$underneath"
@@ -13,12 +16,21 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 
 while [ "$1" != -- ]; do
 	case $1 in
-	/tmp/* | /run/*)
+	/tmp/* | /run/* | /dev/shm/*)
 		mkdir -p "$1"
 		mount --bind "$underneath$1" "$1"
 		;;
 	esac
 	shift
+done
+shift
+umount "$underneath"
+rmdir "$underneath"
+
+while [ "$1" != -- ]; do
+	mkdir -p "$3"
+	mount -t 9p -o "trans=virtio,version=9p2000.L,msize=1048576,access=client,nodev,$2" "$1" "$3"
+	shift 3
 done
 shift
 
@@ -35,6 +47,7 @@ outside=$(basename "$(ls -d /sys/bus/virtio/drivers/virtio_net/virtio*/net/*)")
 ip address add 10.0.2.15/24 dev "$outside"
 ip link set "$outside" up
 ip route add default via 10.0.2.2
+rm -f /etc/resolv.conf # it may be a link to a file of a service that does not run here
 echo "nameserver 10.0.2.3" >/etc/resolv.conf
 
 # What the host has built already is there, and nothing that is done to it here reaches the host. What depends on the
@@ -47,4 +60,6 @@ for name in images layers cache/guest cache/guest-full cache/disks; do
 done
 
 unset ISOSCOPE_RIG_MODULES ISOSCOPE_RIG_DRIVERS ISOSCOPE_RIG_HOME
+cd "$PWD" # what is mounted there by now, not what it covers
+trap - EXIT
 exec "$@"

@@ -52,7 +52,7 @@ class Control:
         return task
 
     def wait_connected(self, timeout: float) -> bool:
-        """Wait until QEMU has connected."""
+        """Wait until QEMU has connected, or been given up with `lose`; False when neither was in time."""
         return self._connection.wait(timeout)
 
     def send(self, kind: Kind, stream: int = 0, payload: bytes = b"") -> bool:
@@ -80,7 +80,9 @@ class Control:
         self.lose(InstanceFailed("the virtual machine was deleted", hint="it was ended while the command ran"))
 
     def lose(self, failure: InstanceFailed) -> None:
-        """Tell every task that the guest has gone, and why."""
+        """Tell everybody who waits that the guest has gone, and every task why."""
+        self.gone = True
+        self._connection.set()
         for task in list(self._tasks.values()):
             task.lose(failure)
         self._tasks.clear()

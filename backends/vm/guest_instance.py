@@ -77,6 +77,8 @@ class GuestInstance(Instance):
         assert self._control is not None
         if not self._control.wait_connected(deadline - monotonic()):
             raise self._late("QEMU did not connect to its control channel")
+        if self._crash is not None:
+            raise self._crash
         self._control.send(Kind.CONFIGURE, payload=terms)
         self._task = self._control.open(
             lambda send: Task(

@@ -20,6 +20,10 @@ class QemuProcess:
         self.pid = pid
         self._pidfd = pidfd
 
+    def fileno(self) -> int:
+        """Its pidfd, which is readable once it has ended; -1 when closed."""
+        return self._pidfd
+
     def kill(self) -> None:
         """End it, and wait until it has ended. Idempotent."""
         with suppress(ProcessLookupError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ from pathlib import Path
 from isoscope.core.errors import HostError
 from isoscope.images.guest import initrd, packages, tools, vmlinux
 from isoscope.images.guest.tools import run
+
+_log = logging.getLogger(__name__)
 
 #: Counts changes of this package that change what it builds, beyond the init's sources and the list of modules.
 _RECIPE = 1
@@ -148,6 +151,7 @@ def _build(home: Path, kind: Kind) -> Guest:
     directory = home / "cache" / kind.name
     _remove_unfinished(directory)
     found = packages.find(kind.distributions)
+    _log.info("building what a machine boots from %s %s", found.names[0], found.version)
     with tempfile.TemporaryDirectory(prefix="new-", dir=directory) as name:
         work = Path(name)
         for part in ("packages", "initrd", "guest"):

@@ -69,7 +69,7 @@ def find(distributions: Mapping[str, Distribution]) -> KernelPackages:
 
 def unpack(packages: KernelPackages, into: Path) -> None:
     """Fetch the packages and unpack them into a directory. Raises HostError."""
-    run("apt-get", "download", *packages.names, cwd=into)
+    run("apt-get", "-o", "Acquire::Retries=3", "download", *packages.names, cwd=into)
     for archive in into.glob("*.deb"):
         run("dpkg-deb", "-x", archive, into)
         archive.unlink()

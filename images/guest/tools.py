@@ -30,7 +30,7 @@ def have(program: str) -> bool:
 
 
 def run(*command: str | Path, cwd: Path | None = None, given: str | None = None) -> str:
-    """Standard output of a program that must succeed. Raises HostError with the last line it complained with."""
+    """Standard output of a program that must succeed. Raises HostError with what it complained about."""
     environment = {**os.environ, "PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(
@@ -49,9 +49,18 @@ def run(*command: str | Path, cwd: Path | None = None, given: str | None = None)
             f"cannot run {command[0]}: {error.strerror}", hint=f"apt-get install {package}" if package else ""
         ) from error
     if done.returncode != 0:
-        complaint = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise HostError(f"{command[0]} failed while the guest was built: {complaint}", hint=_remedy(str(command[0])))
+        raise HostError(
+            f"{command[0]} failed: {_complaint(done.stderr) or f'status {done.returncode}'}",
+            hint=_remedy(str(command[0])),
+        )
     return done.stdout
+
+
+def _complaint(said: str) -> str:
+    """The last line; but apt's first error, which the others follow from."""
+    lines = said.strip().splitlines()
+    errors = [line.removeprefix("E: ") for line in lines if line.startswith("E: ")]
+    return next(iter(errors or lines[-1:]), "")
 
 
 def _remedy(program: str) -> str:

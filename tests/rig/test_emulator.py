@@ -41,14 +41,9 @@ def test_a_system_without_a_newer_one_is_told_so(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "home/cache/rig/qemu").exists()
 
 
-def test_the_archive_is_that_of_this_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = "Other bookworm http://other/\nDebian-Security bookworm-security http://s/\nDebian bookworm http://d/x/\n"
-    monkeypatch.setattr(emulators, "run", lambda *_, **__: answer)
-    monkeypatch.setattr(emulators.platform, "freedesktop_os_release", lambda: {"VERSION_CODENAME": "bookworm"})
-    assert emulators._archive() == "http://d/x/"
-
-
-def test_no_archive_of_this_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulators, "run", lambda *_, **__: "")
-    with pytest.raises(HostError, match="no source for this release"):
-        emulators._archive()
+def test_one_that_does_not_run_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulators.shutil, "which", lambda _: None)
+    program = qemu(tmp_path / "home/cache/rig/qemu/usr/bin" / emulators.PROGRAM, "")
+    program.write_text("#!/bin/sh\necho 'cannot open shared object file' >&2\n")
+    with pytest.raises(HostError, match="does not run: cannot open shared object file"):
+        emulator(tmp_path / "home")

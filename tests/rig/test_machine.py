@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from isoscope.images.guest import Guest
 from isoscope.rig.emulator import Emulator
@@ -20,6 +20,8 @@ MACHINE = Machine(
     control=Path("/h/control"),
 )
 
+TARGET = PurePosixPath("/t")
+
 
 def values(command: list[str], option: str) -> list[str]:
     return [value for name, value in pairwise(command) if name == option]
@@ -32,7 +34,7 @@ def test_the_hosts_root_can_only_be_read() -> None:
 
 
 def test_a_share_can_be_written_only_when_asked_for() -> None:
-    shares = (Share("a", Path("/x"), read_only=False), Share("b", Path("/y"), read_only=True))
+    shares = (Share("a", Path("/x"), TARGET, read_only=False), Share("b", Path("/y"), TARGET, read_only=True))
     _, writable, other = values(replace(MACHINE, shares=shares).command(), "-fsdev")
     assert "readonly" not in writable
     assert other.endswith(",readonly=on")
@@ -45,7 +47,7 @@ def test_it_never_takes_the_hosts_kvm() -> None:
 
 
 def test_a_comma_in_a_path_ends_no_option() -> None:
-    share = Share("a", Path("/x,readonly=off,security_model=mapped"), read_only=True)
+    share = Share("a", Path("/x,readonly=off,security_model=mapped"), TARGET, read_only=True)
     *_, device = values(replace(MACHINE, shares=(share,)).command(), "-fsdev")
     assert "path=/x,,readonly=off,,security_model=mapped,security_model=none" in device
 
