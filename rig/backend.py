@@ -20,6 +20,7 @@ from isoscope.core.units import format_size
 from isoscope.core.workload import Mount
 from isoscope.images import guest as guests
 from isoscope.images.disk import disk_image
+from isoscope.images.store import Store
 from isoscope.rig.emulator import PROGRAM, Emulator, emulator, sweep
 from isoscope.rig.instance import RigInstance
 from isoscope.rig.kind import RIG
@@ -28,6 +29,9 @@ from isoscope.rig.machine import Machine, Share
 DEFAULT_MEMORY = 2 << 30  #: bytes
 _LEAST_MEMORY = 1 << 30
 _DEFAULT_CPUS = 2
+
+#: The image of the benchmark `network`, which is what the card is there for.
+_MEASURED = "net"
 
 
 class RigBackend(Backend):
@@ -102,6 +106,7 @@ def supply(home: Path, rootfs: Rootfs) -> tuple[Emulator, guests.Guest]:
     for kind in (guests.VM, guests.FULL_VM):
         guests.guest(home, kind)
     disk_image(rootfs, home)
+    disk_image(Store(home).rootfs(_MEASURED), home)
     return qemu, guest
 
 

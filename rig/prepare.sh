@@ -34,6 +34,8 @@ while [ "$1" != -- ]; do
 done
 shift
 
+mount -t debugfs debugfs /sys/kernel/debug # where KVM counts exits
+
 release=$(uname -r)
 mkdir -p "/lib/modules/$release"
 mount --bind "$ISOSCOPE_RIG_MODULES/lib/modules/$release" "/lib/modules/$release"
