@@ -65,7 +65,8 @@ class Connection:
     """How an instance on a network of its own is reached from this host."""
 
     address: str  #: its IPv4 address, dotted
-    device: str  #: the host's device that all of its packets pass
+    device: str  #: the host's device that its packets to the host pass
+    mac: str = ""  #: the hardware address that its own device was given; empty where the backend does not say
 
 
 class Execution(ABC):

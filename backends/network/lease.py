@@ -54,7 +54,7 @@ class Lease:
     def connection(cls, record: Record) -> Connection | None:
         """How the instance that holds a lease is reached; None for one that holds none."""
         held = record.resources.get("network")
-        return None if held is None else Connection(held["address"], held["interface"])
+        return None if held is None else Connection(held["address"], held["interface"], held["mac"])
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

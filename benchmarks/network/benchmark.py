@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
 from time import sleep
 from typing import TYPE_CHECKING, ClassVar
 
-from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
+from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.network import iperf3, pingpong
-from isoscope.benchmarks.network.cpu import QUIET, Sample, Usage
+from isoscope.benchmarks.network.activity import Activity, Moment
+from isoscope.benchmarks.network.costs import Done
 from isoscope.benchmarks.network.ends import TO_HOST, Ends, ends_of, free_port, paths
 from isoscope.benchmarks.network.exchange import Exchange, Outcome
 from isoscope.benchmarks.network.metrics import (
     BACKGROUND,
-    CPU_PER_BYTE,
-    CPU_PER_TRANSACTION,
+    BYTE,
     DETAILS,
     HEADLINE,
-    HOST_CPU_PER_BYTE,
-    HOST_CPU_PER_TRANSACTION,
     LATENCY,
     THROUGHPUT,
+    TRANSACTION,
     TRANSACTIONS,
 )
 from isoscope.benchmarks.request import BenchmarkOption, count
@@ -57,11 +56,11 @@ class Network(Benchmark):
         seconds = 1 if trial.warmup else trial.options["duration"]
         trial.step("starting")
         with ends_of(trial, wanted) as found:
-            before: dict[Instance, Usage] = {}  # by the client: the server is the same on all paths
+            before: dict[Instance, Activity] = {}  # by the client: the server is the same on all paths
             for ends in found:
                 if ends.client not in before:
                     before[ends.client] = _background(ends, seconds)
-                    yield Value(BACKGROUND, before[ends.client].host_share, ends.labels)
+                    yield Value(BACKGROUND, before[ends.client].usage.host_share, ends.labels)
                 background = before[ends.client]
                 trial.step(f"{ends.path}: throughput")
                 yield from _throughput(trial, ends, seconds, background)
@@ -82,84 +81,59 @@ class Network(Benchmark):
         return figures(run)
 
 
-def _background(ends: Ends, seconds: int) -> Usage:
-    """What the processors do while nothing is sent."""
-    before = Sample.take(ends.both)
+def _background(ends: Ends, seconds: int) -> Activity:
+    """What the host does while nothing is sent."""
+    before = Moment.take(ends.both)
     sleep(seconds / 4)
-    return before.until(Sample.take(ends.both))
+    return before.until(Moment.take(ends.both))
 
 
-def _throughput(trial: Trial, ends: Ends, seconds: int, background: Usage) -> Iterator[Value]:
+def _throughput(trial: Trial, ends: Ends, seconds: int, background: Activity) -> Iterator[Value]:
     port = free_port()
     test = Exchange(
         port=port,
-        server=iperf3.server(ends.address, port),
+        server=iperf3.server(ends.address, port, tells=not ends.seen),
         ready=iperf3.READY,
         client=iperf3.client(
             ends.address, port, seconds=seconds, streams=trial.options["streams"], reverse=ends.reverse
         ),
         seconds=seconds,
+        begun=iperf3.BEGUN,
+        server_tells=True,
         statuses=iperf3.STATUSES,
     )
-    outcome = test.run(ends, trial.timeout)
-    trial.keep(f"throughput-{ends.path}.json", outcome.output)
+    outcome = _run(trial, ends, test, "throughput")
     transferred, lasted = iperf3.transfer(outcome.output, reverse=ends.reverse)
     outcome.check(lasted)
     rate = transferred / lasted
     labels = {**ends.labels, "congestion": iperf3.CONGESTION}
     yield Value(THROUGHPUT, rate, labels)
-    yield from _costs(_Done(rate, CPU_PER_BYTE, HOST_CPU_PER_BYTE, labels), outcome, background)
+    yield from Done(BYTE, transferred, rate, labels).costs(ends, outcome, background)
 
 
-def _latency(trial: Trial, ends: Ends, seconds: int, background: Usage) -> Iterator[Value]:
+def _latency(trial: Trial, ends: Ends, seconds: int, background: Activity) -> Iterator[Value]:
     port, size = free_port(), trial.options["size"]
     test = Exchange(
         port=port,
         server=pingpong.server(port, size=size),
         ready=pingpong.READY,
-        client=pingpong.client(ends.address, port, seconds=seconds, size=size),
+        client=pingpong.client(ends.address, port, seconds=seconds, size=size, tells=not ends.seen),
         seconds=seconds,
+        begun=pingpong.BEGUN,
     )
-    outcome = test.run(ends, trial.timeout)
-    trial.keep(pingpong.file_name(ends.path), outcome.output)
+    outcome = _run(trial, ends, test, pingpong.TEST)
     found = pingpong.latency(outcome.output, seconds=seconds)
     outcome.check(found.lasted)
     for name, ns in found.percentiles.items():
         yield Value(LATENCY[name], ns, ends.labels)
     yield Value(TRANSACTIONS, found.transactions, ends.labels)
-    done = _Done(found.transactions, CPU_PER_TRANSACTION, HOST_CPU_PER_TRANSACTION, ends.labels)
-    yield from _costs(done, outcome, background)
+    done = Done(TRANSACTION, found.transactions * found.lasted, found.transactions, ends.labels)
+    yield from done.costs(ends, outcome, background)
 
 
-@dataclass(frozen=True)
-class _Done:
-    """What was done in a second, and the metrics of what each unit of it costs the processors."""
-
-    rate: float
-    ends: Metric
-    host: Metric
-    labels: Mapping[str, Label]
-
-    def cost(self, metric: Metric, used: float) -> Value:
-        if used <= 0:
-            reason = "the processors were busier before the test than in its midst"
-            return Value(metric, None, self.labels, reason)
-        return Value(metric, used / self.rate * 1e9, self.labels)
-
-
-def _costs(done: _Done, outcome: Outcome, background: Usage) -> Iterator[Value]:
-    """The processors' time for each unit of what was done."""
-    ends, host, labels = done.ends, done.host, done.labels
-    if (during := outcome.usage) is None:
-        reason = "the test ended before the processors had been watched"
-        yield from (Value(metric, None, labels, reason) for metric in (ends, host))
-        return
-    if during.ends is None or background.ends is None:
-        yield Value(ends, None, labels, reason="a backend does not count the CPU time of its instances")
-    else:
-        yield done.cost(ends, during.ends - background.ends)
-    if background.host_share > QUIET:
-        busy = f"over {QUIET:.0%} of the host's processors were busy before the test"
-        yield Value(host, None, labels, reason=f"{busy}: what it costs cannot be told from that")
-    else:
-        yield done.cost(host, during.host - background.host)
+def _run(trial: Trial, ends: Ends, test: Exchange, name: str) -> Outcome:
+    """Carry out a test, and keep whatever was seen of it."""
+    outcome = test.run(ends, trial.timeout)
+    trial.keep(f"{name}-{ends.path}.json", outcome.output)
+    trial.keep(f"{name}-{ends.path}-counters.json", json.dumps(outcome.counters(), indent=1).encode())
+    return outcome

@@ -6,11 +6,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from isoscope.benchmarks.benchmark import Label, Trial
 from isoscope.benchmarks.network import link
-from isoscope.core.errors import InputError, Unsupported
+from isoscope.benchmarks.network.device import Device, driver
+from isoscope.core.errors import CommandNotFound, InputError, Unsupported
 from isoscope.core.instance import Instance
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Network, Resources, Workload, parse_network
@@ -41,8 +42,11 @@ class Ends:
     client: Instance
     server: Instance
     address: str  #: of the server, as the client reaches it
-    device: str  #: of the host, which every packet between them passes
+    device: str  #: of the host, which leads to the server
+    seen: bool  #: whether every packet between them passes that device, and not within a card alone
     labels: dict[str, Label]
+    counts_packets: bool = False  #: whether the server shows a network device of its own
+    no_packets: str = ""  #: why not; empty where it has none
 
     @property
     def reverse(self) -> bool:
@@ -72,7 +76,8 @@ def ends_of(trial: Trial, wanted: Sequence[str]) -> Iterator[list[Ends]]:
         _start(made, trial.timeout)
         server = made[0]
         own_kernel = trial.lab.backend(trial.variant.backend).capabilities.own_kernel
-        yield [_ends(path, clients[path], server, guest=own_kernel and path == BETWEEN) for path in wanted]
+        device = _own_device(server, trial.timeout)
+        yield [_ends(path, clients[path], server, device, guest=own_kernel and path == BETWEEN) for path in wanted]
 
 
 def _connected(trial: Trial) -> Workload:
@@ -103,7 +108,29 @@ def _start(instances: Sequence[Instance], timeout: float) -> None:
             done.result()
 
 
-def _ends(path: str, client: Instance, server: Instance, *, guest: bool) -> Ends:
+@dataclass(frozen=True)
+class _Shown:
+    """What an instance shows of its own device."""
+
+    labels: dict[str, Label] = field(default_factory=dict)  #: which hardware it is, where it is any
+    counts: bool = False
+    why_not: str = ""
+
+
+def _own_device(server: Instance, timeout: float) -> _Shown:
+    """Raises WorkloadFailed when it is not the device that the instance was given."""
+    connection = server.connection()
+    if connection is None:
+        return _Shown()  # it shares the host's
+    try:
+        device, name = Device.read(server, timeout), driver(server, timeout)
+    except (Unsupported, CommandNotFound) as error:
+        return _Shown(why_not=f"{error.message}: what its device counts is not known")
+    device.check(connection.mac)
+    return _Shown({"network_driver": name, "network_mac": device.mac} if name else {}, counts=True)
+
+
+def _ends(path: str, client: Instance, server: Instance, own: _Shown, *, guest: bool) -> Ends:
     connection = server.connection()
     network = server.workload.network
     if connection is not None:
@@ -114,12 +141,15 @@ def _ends(path: str, client: Instance, server: Instance, *, guest: bool) -> Ends
         raise Unsupported(f"how an instance on network {network.value!r} is reached is not known")
     labels: dict[str, Label] = {
         **server.proof(),
+        **own.labels,
         **link.facts(device),
         "network": network.value,
         "path": path,
         "clock": "the guest's" if guest else "the host's",
     }
-    return Ends(path, client, server, address, device, labels)
+    # What passes between two functions of one card does so in the card, and no device of the host's sees it.
+    seen = path != BETWEEN or network is not Network.VF
+    return Ends(path, client, server, address, device, seen, labels, own.counts, own.why_not)
 
 
 def free_port() -> int:

@@ -10,6 +10,10 @@ NAME = "iperf3"
 #: What the server says once it listens.
 READY = b"Server listening"
 
+#: What one that tells says of the first connection. It is written out with the first interval, and not before.
+BEGUN = b"Accepted connection"
+_SHORTEST = "0.1"  #: seconds; iperf3 takes no shorter interval
+
 #: The same for every kernel that takes part, be it the host's or a guest's, whatever their defaults are: the one that
 #: each has and that every user may choose (tcp(7), tcp_allowed_congestion_control).
 CONGESTION = "reno"
@@ -25,9 +29,10 @@ _FIREWALL = (
 STATUSES = (0, 1)  #: with --json, what went wrong is in the answer
 
 
-def server(address: str, port: int) -> tuple[str, ...]:
-    """A server for one test; it says at once what it has to say, and nothing about intervals."""
-    return (NAME, "-s", "--one-off", "--forceflush", "-i", "0", "-B", address, "-p", str(port))
+def server(address: str, port: int, *, tells: bool) -> tuple[str, ...]:
+    """A server for one test. It says nothing about intervals, unless it `tells` with the first that it has begun."""
+    interval = _SHORTEST if tells else "0"
+    return (NAME, "-s", "--one-off", "--forceflush", "-i", interval, "-B", address, "-p", str(port))
 
 
 def client(address: str, port: int, *, seconds: int, streams: int, reverse: bool) -> tuple[str, ...]:

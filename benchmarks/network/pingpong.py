@@ -12,9 +12,13 @@ from isoscope.benchmarks.network.metrics import LATENCY
 from isoscope.core.errors import WorkloadFailed
 
 NAME = "fio"
+TEST = "latency"  #: as the files of a run are called
 
 #: What the server says once it listens.
 READY = b"waiting for connection"
+
+#: What a client that tells says as it begins.
+BEGUN = b"isoscope: begun"
 
 _COMMON = ("--thread", "--ioengine=net", "--protocol=tcp", "--pingpong=1", "--nodelay=1", "--size=1t")
 
@@ -33,7 +37,7 @@ class Latency:
 
 def file_name(path: str) -> str:
     """The name under which a trial keeps what a client printed for a path."""
-    return f"latency-{path}.json"
+    return f"{TEST}-{path}.json"
 
 
 def server(port: int, *, size: int) -> tuple[str, ...]:
@@ -41,12 +45,16 @@ def server(port: int, *, size: int) -> tuple[str, ...]:
     return (NAME, "--name=server", *_COMMON, "--listen", f"--port={port}", "--rw=read", f"--bs={size}")
 
 
-def client(address: str, port: int, *, seconds: int, size: int) -> tuple[str, ...]:
-    """A client that prints percentiles and the whole histogram that they come from."""
+def client(address: str, port: int, *, seconds: int, size: int, tells: bool) -> tuple[str, ...]:
+    """A client that prints percentiles and the whole histogram that they come from; and with `tells`, before it asks
+    for a connection, that it has begun.
+    """
     to = (f"--hostname={address}", f"--port={port}", "--rw=write", f"--bs={size}")
     # Else fio takes a processor's own counter where that is steady, and finds out its rate by itself.
     how_long = ("--time_based", f"--runtime={seconds}", "--clocksource=clock_gettime")
-    return (NAME, "--name=client", *_COMMON, *to, *how_long, "--output-format=json+", _percentile_list())
+    # fio would have a shell write to a file what this one says; what it appends for that is in the comment.
+    word = (f"--exec_prerun=echo {BEGUN.decode()} #",) if tells else ()
+    return (NAME, "--name=client", *_COMMON, *to, *how_long, *word, "--output-format=json+", _percentile_list())
 
 
 def latency(output: bytes, *, seconds: int) -> Latency:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import threading
 from collections.abc import Sequence
+from socket import socket
 from tempfile import TemporaryFile
 from time import monotonic
 from types import TracebackType
@@ -38,12 +39,13 @@ class Tool:
         self._exit: Exit | None = None
         self._failure: IsoscopeError | None = None
         self._over = os.eventfd(0, os.EFD_CLOEXEC)
+        self._word, self._said = b"", os.eventfd(0, os.EFD_CLOEXEC)
         self._stderr = TemporaryFile()  # noqa: SIM115 -- closed at the end
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
             self._execution = instance.exec(self._command, Stdio(stdout=writing, stderr=self._stderr.fileno()))
         except BaseException:
-            for fd in (reading, writing, self._over):
+            for fd in (reading, writing, self._over, self._said):
                 os.close(fd)
             self._stderr.close()
             raise
@@ -62,7 +64,14 @@ class Tool:
             if sign not in self._output:
                 raise self._failed()
 
-    def await_end_or(self, fd: int, timeout: float) -> bool:
+    def word(self, sign: bytes) -> int:
+        """A descriptor that is readable from when its output holds `sign`; for one sign of each tool."""
+        with self._heard:
+            self._word = sign
+            self._listen()
+        return self._said
+
+    def await_end_or(self, fd: int | socket, timeout: float) -> bool:
         """Wait until `fd` is readable; False when the tool ends before, or after `timeout` seconds."""
         return fd in select.select([fd, self._over], [], [], timeout)[0]
 
@@ -97,6 +106,7 @@ class Tool:
         if any(thread.is_alive() for thread in self._threads):
             return  # its instance will be deleted; the descriptors are still in use until then
         os.close(self._over)
+        os.close(self._said)
         self._stderr.close()
 
     # On threads of their own
@@ -106,7 +116,14 @@ class Tool:
             while piece := stream.read(1 << 16):
                 with self._heard:
                     self._output += piece[: max(0, _MOST - len(self._output))]
+                    self._listen()
                     self._heard.notify_all()
+
+    def _listen(self) -> None:
+        """Whether the word has been said. With `_heard`."""
+        if self._word and self._word in self._output:
+            os.eventfd_write(self._said, 1)
+            self._word = b""
 
     def _reap(self, writing: int) -> None:
         try:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from isoscope.benchmarks.network import link
-from isoscope.benchmarks.network.benchmark import _costs, _Done
-from isoscope.benchmarks.network.cpu import Sample, Usage, host_busy
-from isoscope.benchmarks.network.exchange import Outcome
-from isoscope.benchmarks.network.metrics import CPU_PER_BYTE, HOST_CPU_PER_BYTE
+from isoscope.benchmarks.network.cpu import Sample, host_busy
 
 _SECOND = 1_000_000_000
 
@@ -33,34 +29,6 @@ def test_usage_is_in_processors() -> None:
     used = before.until(later)
     assert (used.host, used.host_share, used.ends) == (1.5, 0.375, 0.5)
     assert before.until(Sample(_SECOND, _SECOND, 4, _SECOND, None)).ends is None
-
-
-IDLE = Usage(host=0.25, host_share=0.125, ends=0.5)
-
-
-def costs(during: Usage | None, background: Usage = IDLE) -> dict[str, float | str]:
-    """What each of two billion bytes a second cost, or why that cannot be told."""
-    done = _Done(2e9, CPU_PER_BYTE, HOST_CPU_PER_BYTE, {})
-    found = list(_costs(done, Outcome(b"", during, at_most=1.0), background))
-    return {one.metric.name: one.reason if one.value is None else one.value for one in found}
-
-
-def test_what_was_used_beyond_silence_is_the_cost_in_nanoseconds() -> None:
-    used = costs(Usage(host=1.25, host_share=0.625, ends=1.0))
-    assert used == {"network.cpu_per_byte": 0.25, "network.host_cpu_per_byte": 0.5}
-
-
-def test_a_busy_host_keeps_to_itself_what_it_spends_but_not_what_the_ends_do() -> None:
-    used = costs(Usage(host=2.0, host_share=1.0, ends=1.0), replace(IDLE, host_share=0.5))
-    assert used["network.cpu_per_byte"] == 0.25
-    assert "over 20% of the host's processors were busy" in str(used["network.host_cpu_per_byte"])
-
-
-def test_what_cannot_be_told_is_never_nothing() -> None:
-    assert "ended before" in str(costs(None)["network.cpu_per_byte"])
-    assert "does not count" in str(costs(Usage(1.0, 0.5, None))["network.cpu_per_byte"])
-    assert "busier before" in str(costs(Usage(1.0, 0.5, 0.5))["network.cpu_per_byte"])
-    assert "busier before" in str(costs(Usage(0.1, 0.05, 1.0))["network.host_cpu_per_byte"])
 
 
 def test_the_loopback_device_tells_what_it_is() -> None:

@@ -86,7 +86,10 @@ def test_a_container_is_reached_over_its_veth_in_both_directions_and_by_another(
         assert labels(found, path)["link"] == "veth"
         assert labels(found, path)["network"] == "bridge"
         assert labels(found, path)["clock"] == "the host's"
+        assert 100 < found.of("bytes_per_packet", path) < 65536
+        assert ("network.bytes_per_exit", path) not in found.values
     for path in (TO_INSTANCE, BETWEEN):
+        assert found.of("packets_per_transaction", path) >= 2
         assert found.of("latency.p50", path) <= found.of("latency.p99", path) <= found.of("latency.p99.9", path)
         # one at a time: a second is filled by what they take on average, and half of them take the median at least
         assert found.of("latency.p50", path) * found.of("transactions", path) / 2 < 1.1e9
@@ -97,6 +100,9 @@ def test_a_container_is_reached_over_its_veth_in_both_directions_and_by_another(
     assert sent["end"]["sender_tcp_congestion"] == sent["end"]["receiver_tcp_congestion"] == "reno"
     assert json.loads(found.kept["throughput-instance-to-host.json"])["start"]["test_start"]["reverse"] == 1
     assert "latency-instance-to-instance.json" in found.kept
+    counters = json.loads(found.kept["latency-instance-to-instance-counters.json"])
+    assert counters["packets"] >= 2 * found.of("transactions", BETWEEN) * 0.9
+    assert counters["a_second"] is None or counters["a_second"]["interrupts"]
 
 
 def test_two_virtual_machines_over_the_bridge(measure: Callable[..., Measured]) -> None:
@@ -108,6 +114,11 @@ def test_two_virtual_machines_over_the_bridge(measure: Callable[..., Measured]) 
     assert labels(found, BETWEEN)["link"] == "tun"
     assert labels(found, BETWEEN)["vhost"] == "off"
     assert labels(found, BETWEEN)["clock"] == "the guest's"
+    assert labels(found, BETWEEN)["network_driver"] == "virtio_net"
+    assert found.of("bytes_per_packet", BETWEEN) > 100
+    exits = found.values["network.bytes_per_exit", BETWEEN]
+    assert exits.value is None
+    assert "without KVM" in exits.reason or "before the processors had been watched" in exits.reason
 
 
 @pytest.mark.parametrize("variant", ["process", "container:network=host"])
@@ -116,6 +127,22 @@ def test_the_hosts_own_network_is_loopback_and_says_so(measure: Callable[..., Me
     assert labels(found, BETWEEN)["link"] == "loopback"
     assert labels(found, BETWEEN)["network"] == "host"
     assert found.of("throughput", BETWEEN) > 1e6
+
+
+def test_where_no_device_of_the_host_shows_the_first_packet_the_tools_tell(
+    measure: Callable[..., Measured], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As between two functions of one card, which only a host with such a card has."""
+    from isoscope.benchmarks.network import ends, exchange
+
+    real = ends._ends
+    monkeypatch.setattr(ends, "_ends", lambda *places, **names: replace(real(*places, **names), seen=False))
+    monkeypatch.setattr(exchange, "connections", None)
+    found = measure("container", paths=(BETWEEN,))
+    assert costs_something(found, "cpu_per_byte", BETWEEN)
+    assert costs_something(found, "cpu_per_transaction", BETWEEN)
+    assert found.of("throughput", BETWEEN) > 1e6
+    assert found.of("latency.p50", BETWEEN) <= found.of("latency.p99", BETWEEN)
 
 
 def test_without_a_network_there_is_nothing_to_measure(measure: Callable[..., Measured]) -> None:

@@ -101,3 +101,22 @@ def test_the_end_is_heard_while_another_event_is_waited_for(instance: Instance) 
         assert tool.await_end_or(never, 10) is True
     os.close(never)
     os.close(writing)
+
+
+def test_a_word_can_be_waited_for_beside_the_end_of_another_tool(instance: Instance) -> None:
+    with (
+        Tool(instance, shell("echo the; echo word; exec sleep infinity")) as teller,
+        Tool(instance, shell("exec sleep infinity")) as other,
+    ):
+        assert other.await_end_or(teller.word(b"word\n"), 10) is True
+    with (
+        Tool(instance, shell("echo something else; exec sleep infinity")) as teller,
+        Tool(instance, ("true",)) as other,
+    ):
+        assert other.await_end_or(teller.word(b"word"), 10) is False
+
+
+def test_a_word_that_has_been_said_before_is_heard_all_the_same(instance: Instance) -> None:
+    with Tool(instance, shell("echo the; echo word; exec sleep infinity")) as teller:
+        teller.await_output(b"word", 10)
+        assert teller.await_end_or(teller.word(b"the"), 10) is True
