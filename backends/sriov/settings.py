@@ -2,54 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from isoscope.core.errors import HostError
 
 _RTEXT_FILTER_VF = 1  # linux/rtnetlink.h: without it, the kernel leaves virtual functions out
+_UNKNOWN = 0xFFFFFFFF  # what the kernel says of a setting that the card's driver does not have
+_802_1Q = 0x8100  # linux/if_ether.h
 
-#: Attribute of the kernel's answer to the name of the field in it, and of what is set.
-_FIELDS = {
-    "IFLA_VF_MAC": "mac",
-    "IFLA_VF_VLAN": "vlan",
-    "IFLA_VF_SPOOFCHK": "spoofchk",
-    "IFLA_VF_TRUST": "trust",
-}
+
+def tagged(vlan: int) -> dict[str, int]:
+    """The setting `vlan` for a VLAN; 0 for none."""
+    return {"vlan": vlan, "qos": 0, "proto": _802_1Q}
 
 
 def read(interface: str, number: int) -> dict[str, Any]:
-    """The terms of one virtual function: `mac`, `vlan`, `spoofchk` and `trust`, those that the card has."""
+    """The terms of one virtual function: `mac`, `vlan` (see `tagged`), `spoofchk` and `trust`, those that the card has.
+
+    Raises HostError.
+    """
     with _netlink(f"read the virtual functions of {interface}") as netlink:
         [link] = netlink.link("get", index=_index(netlink, interface), ext_mask=_RTEXT_FILTER_VF)
-        for info in _all(link.get_attr("IFLA_VFINFO_LIST"), "IFLA_VF_INFO"):
-            found = {name: info.get_attr(attribute) for attribute, name in _FIELDS.items()}
-            terms = {name: value[name] for name, value in found.items() if value is not None}
-            if info.get_attr("IFLA_VF_MAC")["vf"] == number:
-                return terms
+    for info in _all(link.get_attr("IFLA_VFINFO_LIST"), "IFLA_VF_INFO"):
+        if info.get_attr("IFLA_VF_MAC")["vf"] == number:
+            return _terms(info)
     raise HostError(f"{interface} has no virtual function {number}", hint="ip link show")
 
 
-def write(interface: str, number: int, terms: dict[str, Any]) -> None:
-    """Set terms of one virtual function, each on its own: cards refuse some, and the error says which."""
-    for name, value in terms.items():
+def write(interface: str, number: int, wanted: Mapping[str, Any]) -> None:
+    """Set those terms of one virtual function that are different, each on its own, so that the error says which.
+
+    Raises HostError.
+    """
+    now = read(interface, number)
+    for name, value in wanted.items():
+        if now.get(name) == value:
+            continue
         with _netlink(f"set {name} {value} of virtual function {number} of {interface}") as netlink:
-            netlink.link("set", index=_index(netlink, interface), vf={"vf": number, name: value})
+            # Only as a list does the kernel take a VLAN's protocol.
+            setting = [dict(value)] if isinstance(value, Mapping) else value
+            netlink.link("set", index=_index(netlink, interface), vf={"vf": number, name: setting})
 
 
 def set_up(interface: str, *, up: bool) -> None:
-    """Bring a network device up or down."""
+    """Bring a network device up or down. Raises HostError."""
     with _netlink(f"bring {interface} {'up' if up else 'down'}") as netlink:
         netlink.link("set", index=_index(netlink, interface), state="up" if up else "down")
 
 
+def read_device(interface: str) -> dict[str, Any]:
+    """What of a network device goes with its driver: its name, and its MTU in bytes. Raises HostError."""
+    with _netlink(f"read {interface}") as netlink:
+        [link] = netlink.link("get", index=_index(netlink, interface))
+    return {"ifname": interface, "mtu": link.get_attr("IFLA_MTU")}
+
+
+def write_device(interface: str, wanted: Mapping[str, Any]) -> None:
+    """The inverse of `read_device`, for a device that its driver has just made. Raises HostError."""
+    with _netlink(f"call {interface} {wanted['ifname']} again") as netlink:
+        netlink.link("set", index=_index(netlink, interface), **wanted)
+
+
 def remove_address(interface: str, address: str, prefix_length: int) -> None:
-    """Remove an address from a network device; one that it does not have is no error."""
+    """Remove an address from a network device; one that it does not have is no error. Raises HostError."""
     with _netlink(f"remove {address} from {interface}") as netlink:
         index = _index(netlink, interface)
         if any(found.get_attr("IFA_LOCAL") == address for found in netlink.get_addr(index=index)):
             netlink.addr("del", index=index, address=address, prefixlen=prefix_length)
+
+
+def _terms(info: Any) -> dict[str, Any]:
+    terms: dict[str, Any] = {"mac": info.get_attr("IFLA_VF_MAC")["mac"]}
+    for tag in _all(info.get_attr("IFLA_VF_VLAN_LIST"), "IFLA_VF_VLAN_INFO")[:1]:
+        terms["vlan"] = {name: tag[name] for name in ("vlan", "qos", "proto")}
+    for name in ("spoofchk", "trust"):
+        found = info.get_attr(f"IFLA_VF_{name.upper()}")
+        if found is not None and found[name] != _UNKNOWN:
+            terms[name] = found[name]
+    return terms
 
 
 def _all(attribute: Any, name: str) -> list[Any]:

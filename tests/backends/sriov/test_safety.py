@@ -4,113 +4,161 @@ from __future__ import annotations
 
 import pytest
 from isoscope.backends.sriov.links import Links
-from isoscope.backends.sriov.pci import Pci
-from isoscope.backends.sriov.safety import check_card, check_group, why_taken
+from isoscope.backends.sriov.pci import Function, Pci
+from isoscope.backends.sriov.safety import check_card, check_group, check_iommu, require_vfio, why_taken
 from isoscope.core.errors import HostError, InputError
 
-from tests.backends.sriov.conftest import function
+from tests.backends.sriov.conftest import function, planted
 
-PF = "0000:01:00.0"
-VF = "0000:01:10.0"
-FREE = Links(up=frozenset({"lo"}))
-
-
-def card(tree, **changes):
-    facts = {"group": 1, "driver": "ixgbe", "interface": "enp1s0", "total_vfs": 63, **changes}
-    return tree(function(PF, **facts)).function(PF)
+#: Port 1 of the ixgbe tree, which nobody uses, and port 0 with its functions.
+FREE_PORT, PORT, HOSTS, VMS, FREE = "0000:03:00.1", "0000:03:00.0", "0000:03:10.0", "0000:03:10.2", "0000:03:10.4"
+NOTHING = Links(up=frozenset({"lo"}))
 
 
-def test_a_card_that_nobody_uses_is_taken(tree) -> None:
-    check_card(card(tree), FREE, wanted=2, force=False)
+@pytest.fixture
+def card(tree) -> Function:
+    return tree("ixgbe").function(FREE_PORT)
+
+
+def test_a_card_that_nobody_uses_is_taken(card: Function) -> None:
+    check_card(card, NOTHING, wanted=2, force=False)
 
 
 @pytest.mark.parametrize(
     ("links", "said"),
     [
-        (Links(default_routes=frozenset({"enp1s0"})), "enp1s0 .* carries this host's default route"),
-        (Links(addresses={"enp1s0": ("192.0.2.1/24",)}), "enp1s0 .* is in use: it has 192.0.2.1/24"),
-        (Links(addresses={"enp1s0": ("2001:db8::1/64",)}), "is in use: it has 2001:db8::1/64"),
-        (Links(masters={"enp1s0": "bond0"}), "is part of bond0"),
+        (Links(routes={"enp3s0f1": ("10.0.0.0/8", "default")}), "enp3s0f1 .* carries this host's default route"),
+        (Links(addresses={"enp3s0f1": ("192.0.2.1/24",)}), "enp3s0f1 .* is in use: it has 192.0.2.1/24"),
+        (Links(addresses={"enp3s0f1": ("fe80::1/64", "2001:db8::1/64")}), "is in use: it has 2001:db8::1/64"),
+        (Links(addresses={"enp3s0f1": ("169.254.7.7/16",)}), "it has 169.254.7.7/16"),
+        (Links(routes={"enp3s0f1": ("fe80::/64", "198.51.100.0/24")}), "the route to 198.51.100.0/24 leads through it"),
+        (Links(masters={"enp3s0f1": "bond0"}), "is part of bond0"),
+        (Links(uppers={"enp3s0f1": "enp3s0f1.100"}), "enp3s0f1.100 is on top of it"),
     ],
 )
-def test_a_card_that_the_host_uses_is_refused_unless_forced(tree, links: Links, said: str) -> None:
-    found = card(tree)
-    with pytest.raises(InputError, match=said):
-        check_card(found, links, wanted=1, force=False)
-    check_card(found, links, wanted=1, force=True)
+def test_a_card_that_the_host_uses_is_refused_unless_forced(card: Function, links: Links, said: str) -> None:
+    with pytest.raises(InputError, match=said) as refused:
+        check_card(card, links, wanted=1, force=False)
+    assert "force=yes" in refused.value.hint
+    check_card(card, links, wanted=1, force=True)
 
 
-def test_an_address_that_the_kernel_gives_to_every_device_is_no_use(tree) -> None:
-    links = Links(addresses={"enp1s0": ("fe80::1/64",)}, up=frozenset({"enp1s0"}))
-    check_card(card(tree), links, wanted=1, force=False)
+def test_what_the_kernel_gives_to_every_device_is_no_use(card: Function) -> None:
+    links = Links(
+        addresses={"enp3s0f1": ("fe80::1/64",)},
+        routes={"enp3s0f1": ("fe80::/64", "ff00::/8")},
+        up=frozenset({"enp3s0f1"}),
+    )
+    check_card(card, links, wanted=1, force=False)
+
+
+def test_what_the_host_does_with_another_port_does_not_matter(card: Function) -> None:
+    check_card(card, Links(routes={"enp3s0f0": ("default",)}), wanted=1, force=False)
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_more_than_the_card_has_is_refused(tree, force: bool) -> None:
+def test_more_than_the_card_has_is_refused(card: Function, force: bool) -> None:
     with pytest.raises(InputError, match="at most 63 virtual functions, not 64"):
-        check_card(card(tree), FREE, wanted=64, force=force)
+        check_card(card, NOTHING, wanted=64, force=force)
 
 
-def test_functions_that_others_made_are_not_taken_away(tree) -> None:
-    found = card(tree, vfs=(VF,))
-    with pytest.raises(InputError, match="has 1 virtual functions already"):
-        check_card(found, FREE, wanted=2, force=True)
-    check_card(found, FREE, wanted=1, force=False)
-
-
-def test_a_card_without_a_driver_is_refused(tree) -> None:
-    with pytest.raises(HostError, match="has no driver"):
-        check_card(card(tree, driver=""), FREE, wanted=1, force=True)
+@pytest.mark.parametrize("wanted", [2, 4])
+@pytest.mark.parametrize("force", [False, True])
+def test_functions_that_others_made_are_not_taken_away(tree, wanted: int, force: bool) -> None:
+    found = tree("ixgbe").function(PORT)
+    with pytest.raises(InputError, match="has 3 virtual functions already, made by somebody else"):
+        check_card(found, NOTHING, wanted=wanted, force=force)
+    for fitting in (0, 3):
+        check_card(found, NOTHING, wanted=fitting, force=force)
 
 
 @pytest.mark.parametrize(
-    ("facts", "links", "said"),
+    ("changes", "said"),
     [
-        ({"driver": "vfio-pci"}, FREE, "handed out already"),
-        ({"driver": "ixgbevf"}, FREE, "in another network namespace"),
-        ({"driver": "ixgbevf", "interface": "enp1s0v0"}, Links(up=frozenset({"enp1s0v0"})), "in use as enp1s0v0"),
-        ({"driver": "ixgbevf", "interface": "enp1s0v0"}, Links(masters={"enp1s0v0": "br0"}), "in use as enp1s0v0"),
-        ({"driver": "ixgbevf", "interface": "enp1s0v0"}, FREE, ""),
-        ({}, FREE, ""),
+        ({"driver": ""}, "has no driver"),
+        ({"driver": "vfio-pci", "net": []}, "no network device here: its driver is vfio-pci"),
+        ({"net": ["p", "r"], "ports": {"p": "p0", "r": "pf0vf0"}}, "is in switchdev mode"),
     ],
 )
-def test_who_has_a_virtual_function(tree, facts, links: Links, said: str) -> None:
-    pci: Pci = tree(function(VF, group=2, physical=PF, **facts))
-    found = why_taken(pci.function(VF), links)
+def test_a_card_whose_driver_cannot_do_it_is_refused(tree, changes, said: str) -> None:
+    found = tree("ixgbe", {FREE_PORT: {**planted("ixgbe")[FREE_PORT], **changes}}).function(FREE_PORT)
+    with pytest.raises(HostError, match=said):
+        check_card(found, NOTHING, wanted=1, force=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "vf", "links", "said"),
+    [
+        ("ixgbe", VMS, NOTHING, "handed out already: its driver is vfio-pci"),
+        ("mlx5", "0000:3b:00.6", NOTHING, "used by its driver mlx5_core, in another network namespace"),
+        ("mlx5", "0000:3b:00.7", Links(up=frozenset({"ens1f0v1"})), "in use as ens1f0v1: it is up"),
+        ("ixgbe", HOSTS, Links(addresses={"enp3s0f0v0": ("192.0.2.1/24",)}), "in use as enp3s0f0v0: it has 192.0.2.1"),
+        ("ixgbe", HOSTS, Links(masters={"enp3s0f0v0": "br0"}), "in use as enp3s0f0v0: it is part of br0"),
+        ("ixgbe", HOSTS, Links(uppers={"enp3s0f0v0": "macvlan0"}), "macvlan0 is on top of it"),
+        ("ixgbe", HOSTS, NOTHING, ""),
+        ("mlx5", "0000:3b:01.0", NOTHING, ""),
+        ("ixgbe", FREE, NOTHING, ""),
+    ],
+)
+def test_who_has_a_virtual_function(tree, name: str, vf: str, links: Links, said: str) -> None:
+    found = why_taken(tree(name).function(vf), links)
     assert said in found
     assert bool(found) == bool(said)
 
 
 def test_a_group_of_its_own_is_given_away(igb: Pci) -> None:
-    check_group(igb, igb.function("0000:01:10.2"))
+    check_group(igb, igb.function("0000:01:10.2"), to_vm=True, leased=())
 
 
-def test_a_function_without_a_group_is_not_given_away(tree) -> None:
-    pci = tree(function(VF, group=None, physical=PF))
+def test_a_function_without_a_group_is_not_given_to_a_vm(tree) -> None:
+    vf = {key: value for key, value in planted("ixgbe")[FREE].items() if key != "group"}
+    pci = tree("ixgbe", {FREE: vf})
+    with pytest.raises(HostError, match="is in no IOMMU group") as refused:
+        check_group(pci, pci.function(FREE), to_vm=True, leased=())
+    assert "intel_iommu=on" in refused.value.hint
+    check_group(pci, pci.function(FREE), to_vm=False, leased=())
+
+
+def test_a_card_without_a_group_cannot_serve_vms(tree) -> None:
     with pytest.raises(HostError, match="is in no IOMMU group"):
-        check_group(pci, pci.function(VF))
+        check_iommu(tree(function(PORT, driver="ixgbe", sriov={"total": 63})).function(PORT))
 
 
-def test_a_group_with_a_device_of_others_is_not_given_away(tree) -> None:
-    """A multi-function card behind a port without ACS: all of it is one group."""
-    others = (
-        function(PF, group=7, driver="ixgbe", total_vfs=63, vfs=(VF,)),
-        function("0000:01:00.1", group=7, kind=0x01),
-    )
-    pci = tree(*others, function(VF, group=7, physical=PF))
-    with pytest.raises(HostError, match=r"also holds 0000:01:00.0 \(ixgbe\), 0000:01:00.1 \(no driver\)"):
-        check_group(pci, pci.function(VF))
+def test_a_group_with_a_device_of_others_is_not_given_to_a_vm(tree) -> None:
+    pci = tree("multifunction")
+    said = r"group 7 of 0000:05:02.0 also holds 0000:05:00.0 \(bnxt_en\), 0000:05:00.1 \(bnx2fc\)$"
+    with pytest.raises(HostError, match=said):
+        check_group(pci, pci.function("0000:05:02.0"), to_vm=True, leased=())
+    check_group(pci, pci.function("0000:05:02.0"), to_vm=False, leased=())
 
 
 def test_a_bridge_in_the_group_does_not_matter(tree) -> None:
-    pci = tree(function("0000:00:03.0", group=7, kind=0x06, driver="pcieport"), function(VF, group=7, physical=PF))
-    check_group(pci, pci.function(VF))
+    pci = tree("bridge")
+    check_group(pci, pci.function("0000:07:10.0"), to_vm=True, leased=())
 
 
-def test_a_sibling_in_the_group_must_not_be_in_use(tree) -> None:
-    sibling = {"group": 7, "physical": PF}
-    free = tree(function(VF, **sibling), function("0000:01:10.2", **sibling))
-    check_group(free, free.function(VF))
-    busy = tree(function("0000:01:10.4", **sibling, driver="ixgbevf"))
-    with pytest.raises(HostError, match=r"0000:01:10.4, which ixgbevf uses"):
-        check_group(busy, busy.function(VF))
+def test_a_sibling_in_the_group_must_be_nobodys(tree) -> None:
+    pci = tree("bridge")
+    with pytest.raises(HostError, match=r"also holds 0000:07:10.4, which another instance uses"):
+        check_group(pci, pci.function("0000:07:10.0"), to_vm=True, leased={"0000:07:10.4"})
+
+
+@pytest.mark.parametrize("driver", ["igbvf", "vfio-pci"])
+def test_a_sibling_in_the_group_must_have_no_driver(tree, driver: str) -> None:
+    pci = tree("bridge", {"0000:07:10.4": {**planted("bridge")["0000:07:10.4"], "driver": driver}})
+    with pytest.raises(HostError, match=rf"also holds 0000:07:10.4, which {driver} uses"):
+        check_group(pci, pci.function("0000:07:10.0"), to_vm=True, leased=())
+
+
+def test_a_container_gets_nothing_of_a_group_that_a_vm_has(tree) -> None:
+    pci = tree("bridge", {"0000:07:10.4": {**planted("bridge")["0000:07:10.4"], "driver": "vfio-pci"}})
+    with pytest.raises(HostError, match=r"0000:07:10.4, which is handed to a VM"):
+        check_group(pci, pci.function("0000:07:10.0"), to_vm=False, leased=())
+
+
+def test_a_missing_vfio_is_told_with_what_has_it(tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # nor can modprobe(8) be found
+    with pytest.raises(HostError, match="no driver vfio-pci") as refused:
+        require_vfio(tree("bridge"))
+    assert "modprobe vfio-pci" in refused.value.hint
+    require_vfio(tree("ixgbe"))
