@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import pytest
 from isoscope.core.errors import HostError
 from isoscope.rig import suite as suites
-from isoscope.rig.suite import Source, source
+from isoscope.rig.suite import Source, download, source
 
 DEB822 = """\
 # The first paragraph.
@@ -91,3 +92,18 @@ def test_this_hosts_own_source_can_be_read() -> None:
     suffix, text = source().of_suite("newer")
     assert suffix in (".list", ".sources")
     assert "newer" in text
+
+
+def test_a_package_is_fetched_and_the_hosts_apt_is_as_before(tmp_path: Path) -> None:
+    def state() -> dict[Path, int]:
+        kept = (Path("/var/lib/apt/lists"), Path("/var/cache/apt"), Path("/var/lib/dpkg/status"))
+        return {path: path.stat().st_mtime_ns for above in kept for path in (above, *above.glob("*"))}
+
+    before, release = state(), platform.freedesktop_os_release()["VERSION_CODENAME"]
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    [package] = download(["seabios"], release, tmp_path / "one")
+    assert package.read_bytes().startswith(b"!<arch>\n")
+    with pytest.raises(HostError, match="isoscope-no-such-package"):
+        download(["isoscope-no-such-package"], release, tmp_path / "other")
+    assert state() == before
