@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from time import sleep
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,6 +20,7 @@ from isoscope.benchmarks.network.metrics import (
     DETAILS,
     HEADLINE,
     LATENCY,
+    PACKETS,
     THROUGHPUT,
     TRANSACTION,
     TRANSACTIONS,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.run import Run
     from isoscope.core.instance import Instance
+
+#: The values of a test; in the end, the packets that its server's own device counted.
+_Counted = Generator[Value, None, int]
 
 
 class Network(Benchmark):
@@ -63,10 +67,12 @@ class Network(Benchmark):
                     yield Value(BACKGROUND, before[ends.client].usage.host_share, ends.labels)
                 background = before[ends.client]
                 trial.step(f"{ends.path}: throughput")
-                yield from _throughput(trial, ends, seconds, background)
+                packets = yield from _throughput(trial, ends, seconds, background)
                 if ends.path != TO_HOST and not trial.warmup:  # a request and its reply go both ways already
                     trial.step(f"{ends.path}: latency")
-                    yield from _latency(trial, ends, seconds, background)
+                    packets += yield from _latency(trial, ends, seconds, background)
+                if ends.counts_packets:
+                    yield Value(PACKETS, packets, ends.labels)
 
     def cautions(self, run: Run) -> list[str]:
         """What the figures do not say: loopback, unlike links, guests' clocks, a busy host."""
@@ -88,7 +94,7 @@ def _background(ends: Ends, seconds: int) -> Activity:
     return before.until(Moment.take(ends.both))
 
 
-def _throughput(trial: Trial, ends: Ends, seconds: int, background: Activity) -> Iterator[Value]:
+def _throughput(trial: Trial, ends: Ends, seconds: int, background: Activity) -> _Counted:
     port = free_port()
     test = Exchange(
         port=port,
@@ -109,9 +115,10 @@ def _throughput(trial: Trial, ends: Ends, seconds: int, background: Activity) ->
     labels = {**ends.labels, "congestion": iperf3.CONGESTION}
     yield Value(THROUGHPUT, rate, labels)
     yield from Done(BYTE, transferred, rate, labels).costs(ends, outcome, background)
+    return outcome.packets or 0
 
 
-def _latency(trial: Trial, ends: Ends, seconds: int, background: Activity) -> Iterator[Value]:
+def _latency(trial: Trial, ends: Ends, seconds: int, background: Activity) -> _Counted:
     port, size = free_port(), trial.options["size"]
     test = Exchange(
         port=port,
@@ -129,6 +136,7 @@ def _latency(trial: Trial, ends: Ends, seconds: int, background: Activity) -> It
     yield Value(TRANSACTIONS, found.transactions, ends.labels)
     done = Done(TRANSACTION, found.transactions * found.lasted, found.transactions, ends.labels)
     yield from done.costs(ends, outcome, background)
+    return outcome.packets or 0
 
 
 def _run(trial: Trial, ends: Ends, test: Exchange, name: str) -> Outcome:

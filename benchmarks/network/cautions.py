@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from isoscope.benchmarks.network import link
 from isoscope.benchmarks.network.cpu import QUIET
-from isoscope.benchmarks.network.metrics import BACKGROUND
+from isoscope.benchmarks.network.metrics import BACKGROUND, PACKETS
+from isoscope.core.workload import Network
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
+
+_LABELS = ("link", "mtu", "clock", "network", "network_driver", "network_mac")
 
 
 def cautions(run: Run) -> list[str]:
@@ -23,6 +27,7 @@ def cautions(run: Run) -> list[str]:
             f"On every path of {_and(looped)} both ends are processes on the host's own network, and talk over the "
             "loopback device, a short way from socket to socket: a floor for whatever is isolated, and no wire."
         )
+    said += _functions(rows, seen)
     mtus = {variant: sorted(facts["mtu"]) for variant, facts in seen.items()}
     if len({tuple(several) for several in mtus.values()}) > 1:
         each = ", ".join(f"{variant} {'/'.join(map(str, several))}" for variant, several in mtus.items())
@@ -41,11 +46,30 @@ def cautions(run: Run) -> list[str]:
     return said
 
 
+def _functions(rows: Any, seen: dict[str, dict[str, set[Any]]]) -> Iterator[str]:
+    """What the variants with a slice of a card show themselves to have, and where their packets go."""
+    over = [variant for variant, facts in seen.items() if Network.VF.value in facts["network"]]
+    for variant in over:
+        drivers, addresses = (sorted(seen[variant][name]) for name in ("network_driver", "network_mac"))
+        packets = rows.loc[(rows["variant"] == variant) & (rows["metric"] == PACKETS.name), "value"].sum()
+        if drivers and addresses and packets:
+            yield (
+                f"{variant} has a virtual function of a card: in the instance it shows the driver {_and(drivers)} and "
+                f"the address {_and(addresses)}, which the host had set, and counted {packets:,.0f} packets in the "
+                "tests."
+            )
+    if over:
+        yield (
+            f"The host's end of {_and(over)} is the card itself, and between two instances packets go from function to "
+            "function: all pass the card's own switch, and no cable."
+        )
+
+
 def _seen(rows: Any) -> dict[str, dict[str, set[Any]]]:
     """What each variant's values were labelled with."""
     seen: dict[str, dict[str, set[Any]]] = {}
     for variant, labels in zip(rows["variant"], rows["labels"], strict=True):
-        facts = seen.setdefault(variant, {name: set() for name in ("link", "mtu", "clock")})
+        facts = seen.setdefault(variant, {name: set() for name in _LABELS})
         for name, values in facts.items():
             if name in labels:
                 values.add(labels[name])

@@ -9,8 +9,10 @@ from isoscope.benchmarks.network.ends import BETWEEN, TO_INSTANCE
 from isoscope.benchmarks.network.metrics import (
     CPU_PER_BYTE,
     CPU_PER_TRANSACTION,
+    EXITS_PER_TRANSACTION,
     HOST_CPU_PER_BYTE,
     HOST_CPU_PER_TRANSACTION,
+    INTERRUPTS_PER_TRANSACTION,
     LATENCY,
     THROUGHPUT,
 )
@@ -35,6 +37,8 @@ def figures(run: Run) -> list[Figure]:
         _bars(run, HOST_CPU_PER_BYTE, "CPU time for each byte, of the whole host"),
         _bars(run, CPU_PER_TRANSACTION, "CPU time for each transaction, charged to both ends"),
         _bars(run, HOST_CPU_PER_TRANSACTION, "CPU time for each transaction, of the whole host"),
+        _bars(run, INTERRUPTS_PER_TRANSACTION, "Interrupts of the host for each transaction"),
+        _bars(run, EXITS_PER_TRANSACTION, "Exits from virtual machines for each transaction"),
     ]
     return [one for one in drawn if one is not None]
 

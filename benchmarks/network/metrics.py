@@ -76,6 +76,14 @@ EXITS_PER_TRANSACTION = _per_transaction("exits", f"exits {_EXITS}")
 BYTES_PER_PACKET = _bytes_per("packet", f"packet {_PACKETS}")
 PACKETS_PER_TRANSACTION = _per_transaction("packets", f"packets {_PACKETS}")
 
+PACKETS = Metric(
+    "network.packets",
+    "1",
+    Direction.HIGHER,
+    "Packets that the instance's own network device counted during the tests of a path, in both directions: no merit, "
+    "but the proof that they took this way.",
+)
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -119,6 +127,7 @@ DETAILS = (
     EXITS_PER_TRANSACTION,
     BYTES_PER_PACKET,
     PACKETS_PER_TRANSACTION,
+    PACKETS,
     BACKGROUND,
 )
 NETWORK = HEADLINE + DETAILS

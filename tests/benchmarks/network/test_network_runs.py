@@ -87,6 +87,7 @@ def test_a_container_is_reached_over_its_veth_in_both_directions_and_by_another(
         assert labels(found, path)["network"] == "bridge"
         assert labels(found, path)["clock"] == "the host's"
         assert 100 < found.of("bytes_per_packet", path) < 65536
+        assert found.of("packets", path) > 1000
         assert ("network.bytes_per_exit", path) not in found.values
     for path in (TO_INSTANCE, BETWEEN):
         assert found.of("packets_per_transaction", path) >= 2
