@@ -23,9 +23,10 @@ from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.benchmarks.results.trials import Row, TrialsFile, Unwritable
 from isoscope.core.errors import IsoscopeError, Unsupported
 from isoscope.core.lab import Lab
+from isoscope.core.patience import patience
 from isoscope.core.variant import Variant
 
-#: Seconds that an instance may take to be ready, before its trial has failed.
+#: Seconds that an instance may take to be ready, before its trial has failed; on a host of usual speed.
 TIMEOUT = 60.0
 
 #: Folder of a run in which benchmarks keep whole outputs of their tools: `raw/BENCHMARK/TRIAL-NAME`.
@@ -139,7 +140,7 @@ class Harness:
                 workload=self._subjects[cell.benchmark].workload,
                 block=cell.block,
                 warmup=cell.warmup,
-                timeout=TIMEOUT,
+                timeout=patience(TIMEOUT),
                 options=self._options[cell.benchmark],
                 shield=self._interrupts.shield,
                 step=lambda text: self._progress({"event": "step", "text": text}),

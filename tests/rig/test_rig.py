@@ -5,49 +5,23 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from isoscope.core import Lab
 from isoscope.core.registry import Registry
 
+from .conftest import CLI, Rig
+
 INSIDE = Path(__file__).with_name("inside")
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
-
-CLI = "import sys; from isoscope.core.cli.main import main; sys.exit(main())"
 
 #: Has the program end by a signal of its own at the moment at which its QEMU runs, and the machine does not yet.
 INTERRUPTED = (
     "import os; from isoscope.rig.instance import RigInstance as R; "
     "R._instruct = lambda *_: os.kill(os.getpid(), {number}); " + CLI
 )
-
-#: What the rig says when its kernel was in trouble, which no test may pass or fail on.
-IN_TROUBLE = "the emulated host's kernel was in trouble"
-
-Rig = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def rig(stocked_home: Path, tmp_path: Path, pytestconfig: pytest.Config) -> Rig:
-    """`isoscope rig` with these words, in a directory of the test's own. Trouble of the rig's kernel is said, and the
-    command repeated, once.
-    """
-
-    def run(*words: str, program: str = CLI, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", program, "rig", *words]
-        return subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-
-    def retried(*words: str, **terms: str | Path) -> subprocess.CompletedProcess[str]:
-        done = run(*words, **terms)  # type: ignore[arg-type]
-        if IN_TROUBLE in done.stderr:
-            pytestconfig.get_terminal_writer().line(f"\n{done.stderr.strip()}; repeated: rig {' '.join(words)}")
-            done = run(*words, **terms)  # type: ignore[arg-type]
-        return done
-
-    return retried
 
 
 def test_a_command_runs_there_and_its_status_comes_back(rig: Rig, tmp_path: Path) -> None:
