@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -87,8 +87,9 @@ class VfNetwork:
         if not self._directory.exists():
             return
         with host_lock(), locked(self._directory):
-            for journal in journals(self._directory):
-                handing.give_back(self._pci, journal, record.id)
+            for journal in self._journals():
+                if record.id in journal.leases.values():
+                    handing.give_back(self._pci, journal, record.id)
 
     def sweep(self, live: Iterable[Record]) -> list[str]:
         """Give back what dead instances have, and restore the cards that nobody uses any more.
@@ -113,26 +114,30 @@ class VfNetwork:
         if not self._directory.exists():
             return
         with host_lock(), locked(self._directory):
-            for journal in journals(self._directory):
+            for journal in self._journals():
                 try:
                     if not journal.leases:
-                        self._restore(journal)
+                        cards.restore(self._pci, journal, self._links())
                 except HostError as error:
                     _log.warning("the card %s stays as it is: %s (%s)", journal.card, error.message, error.hint)
 
     # Below, all is done under the locks.
+
+    def _journals(self) -> Iterator[Journal]:
+        """The cards that have been touched since the host was booted."""
+        return (journal for journal in journals(self._directory) if not journal.outlived)
 
     def _ours(self, terms: VfTerms) -> Journal | None:
         """A card that this state directory has taken already, is meant, and has a function left.
 
         Raises InputError when a named one has none left.
         """
-        for journal in journals(self._directory):
+        for journal in self._journals():
             try:
                 card = self._pci.function(journal.card)
             except NotFound:  # `sweep` forgets it
                 continue
-            if journal.outlived or not is_meant(card, terms):
+            if not is_meant(card, terms):
                 continue
             if journal.leases and terms.functions not in (0, len(card.vfs)):
                 raise InputError(
@@ -199,20 +204,17 @@ class VfNetwork:
         with suppress(HostError):
             handing.give_back(self._pci, journal, instance)
             if not journal.leases:
-                self._restore(journal)
+                cards.restore(self._pci, journal, self._links())
 
     def _sweep(self, journal: Journal, held: set[str]) -> list[str]:
+        if journal.outlived:
+            journal.forget()
+            return [f"forgot what the card {journal.card} was like before this boot"]
         lines = []
-        for instance in set() if journal.outlived else set(journal.leases.values()) - held:
+        for instance in set(journal.leases.values()) - held:
             handing.give_back(self._pci, journal, instance)
             lines.append(f"gave back the virtual function of instance {instance}")
-        if journal.outlived or not journal.leases:
-            self._restore(journal)
+        if not journal.leases:
+            cards.restore(self._pci, journal, self._links())
             lines.append(f"restored the card {journal.card}")
         return lines
-
-    def _restore(self, journal: Journal) -> None:
-        if journal.outlived:  # the kernel has forgotten, too
-            journal.forget()
-        else:
-            cards.restore(self._pci, journal, self._links())

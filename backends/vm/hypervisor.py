@@ -18,6 +18,7 @@ from isoscope.backends.vm.faults import libvirt_errors
 from isoscope.backends.vm.unfinished import PREFIX
 from isoscope.core.errors import BackendUnavailable, IsoscopeError
 from isoscope.core.instance import Stats
+from isoscope.core.patience import patience
 
 EMULATOR = "qemu-system-x86_64"
 _MACHINE = "q35"
@@ -33,6 +34,8 @@ class Hypervisor:
         self.uri = uri
         self.root = root  #: of the embedded driver; None for a daemon
         self._stopped = threading.Event()  #: set whenever libvirt has dealt with the end of a domain
+        self._ended: set[str] = set()  #: the domains with whose end it has dealt
+        self._ends = threading.Condition()
         with libvirt_errors(f"cannot open {uri}", error=BackendUnavailable, hint=_opening_hint(root)):
             self._connection = _open(uri, root)
             if root is not None:
@@ -69,11 +72,25 @@ class Hypervisor:
     def _watch(self) -> None:
         import libvirt
 
-        def changed(_connection: object, _domain: object, event: int, _detail: int, _opaque: object) -> None:
+        def changed(_connection: object, domain: Any, event: int, _detail: int, _opaque: object) -> None:
             if event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
                 self._stopped.set()
+                with self._ends:
+                    self._ended.add(domain.name())
+                    self._ends.notify_all()
 
         self._connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, changed, None)
+
+    def settle_one(self, name: str) -> None:
+        """Wait until libvirt has dealt with the end of one QEMU that was started here and has ended.
+
+        It gives back the devices that it handed out then, on a thread of its own; at most `_PATIENCE` seconds.
+        """
+        if self.root is None:  # a daemon was asked to end it, and has dealt with all before it answered
+            return
+        with self._ends:
+            self._ends.wait_for(lambda: name in self._ended, patience(_PATIENCE))
+            self._ended.discard(name)
 
     def settle(self) -> None:
         """Wait until libvirt has dealt with the end of every QEMU that has ended; at most `_PATIENCE` seconds.

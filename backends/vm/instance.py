@@ -25,6 +25,7 @@ from isoscope.core.errors import InstanceFailed, Unsupported
 from isoscope.core.instance import Connection, Stats, Status
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
+from isoscope.core.workload import Network
 
 #: Seconds within which a guest comes up: on a busy host, TCG may be given little of the processor.
 _PATIENCE = {"kvm": 60.0, "tcg": 180.0}
@@ -166,5 +167,7 @@ class VmInstance(GuestInstance):
             part.close()
         if self._claimed:
             self._cgroup.end()
+        if self._domain is not None and self.launch.workload.network is Network.VF:
+            self._hypervisor.settle_one(self.record.mark)  # or it and we would give the function back at once
         self._site.release(self.record)
         self._files.remove()

@@ -100,7 +100,7 @@ def test_a_driver_that_does_not_take_a_function_is_told_and_the_override_is_as_b
 def test_what_cannot_be_written_is_told_with_its_path(tree, host: Path) -> None:
     pci = tree(function(CARD, group=1))
     before = listing(host)
-    with pytest.raises(HostError, match="cannot write '1' to .*sriov_numvfs: No such file"):
+    with pytest.raises(HostError, match=r"cannot write '1' to .*sriov_numvfs: No such file"):
         pci.set_vf_count(CARD, 1)
     with pytest.raises(HostError, match="sriov_drivers_autoprobe: No such file"):
         pci.set_autoprobe(CARD, on=True)
