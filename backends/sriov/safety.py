@@ -11,7 +11,7 @@ from isoscope.backends.sriov.pci import VFIO, Function, Pci
 from isoscope.core.errors import HostError, InputError
 
 _FORCE = "choose another with pf=..., or add force=yes to the variant if you are sure"
-_NO_IOMMU = "enable VT-d or AMD-Vi in the firmware, and boot with intel_iommu=on or amd_iommu=on"
+_NO_IOMMU = "enable VT-d or AMD-Vi in the firmware's set-up; on Intel, boot with intel_iommu=on, too"
 
 
 def check_card(card: Function, links: Links, *, wanted: int, force: bool) -> None:

@@ -228,3 +228,26 @@ class SriovDevice:
     vfs: tuple[str, ...]  #: addresses of the functions that exist now
     interfaces: tuple[str, ...]  #: network interfaces of the physical function
     iommu_group: int | None
+    modalias: str = ""  #: what modprobe(8) finds its driver by
+    room: bool = True  #: the firmware, or the kernel, has set memory aside for its virtual functions' registers
+    #: What else is in the IOMMU groups of its virtual functions; where there are none yet, in its own, as in
+    #: `0000:00:1c.4 (pcieport)`.
+    company: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unsliced:
+    """A network card that should have virtual functions, and shows none."""
+
+    address: str
+    driver: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Vfio:
+    """What hands devices to VMs, beside an IOMMU."""
+
+    driver: Feature  #: vfio-pci is loaded, or can be
+    remapping: Feature  #: interrupts are remapped: else a device could raise any of the host's

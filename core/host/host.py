@@ -31,6 +31,8 @@ FACTS = (
     "libvirt",
     "iommu",
     "sriov",
+    "unsliced",
+    "vfio",
 )
 
 #: The facts that start a child process: asked for first when all are wanted, for they can wait for each other.
@@ -182,6 +184,20 @@ class Host:
         from isoscope.core.host import devices
 
         return devices.sriov(self.root)
+
+    @cached_property
+    def unsliced(self) -> tuple[facts.Unsliced, ...]:
+        """The network cards that should have virtual functions, and show none."""
+        from isoscope.core.host import devices
+
+        return () if self.virtualized.nested else devices.unsliced(self.root)  # a guest has what it was given
+
+    @cached_property
+    def vfio(self) -> facts.Vfio:
+        """What hands devices to VMs."""
+        from isoscope.core.host import vfio
+
+        return vfio.vfio(self.root)
 
     def refresh(self) -> None:
         """Forget every fact, so that each is probed anew when it is next asked for, the verdict on KVM too."""

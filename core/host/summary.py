@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Section:
 
 def sections(host: Host) -> list[Section]:
     """All facts of a host."""
-    return [_machine(host), _isolation(host), _network(host.networking), _virtual_machines(host), _devices(host)]
+    return [_machine(host), _isolation(host), _network(host.networking), _virtual_machines(host), devices(host)]
 
 
 def _machine(host: Host) -> Section:
@@ -141,22 +141,48 @@ def _virtual_machines(host: Host) -> Section:
     )
 
 
-def _devices(host: Host) -> Section:
+def devices(host: Host) -> Section:
+    """What can be handed to VMs and containers, and what keeps it from being."""
     iommu = host.iommu
     groups = (
         Row("iommu", f"{iommu.groups} groups", good=True)
         if iommu.active
         else Row("iommu", iommu.reason, iommu.remedy, good=False)
     )
-    devices = tuple(_sriov(device) for device in host.sriov) or (Row("sr-iov", "no device has virtual functions"),)
-    return Section("Devices", (groups, *devices))
+    return Section("Devices", (groups, *(_slices(host) or [Row("sr-iov", "no device has virtual functions")])))
 
 
-def _sriov(device: facts.SriovDevice) -> Row:
+def _slices(host: Host) -> list[Row]:
+    """What virtual functions need, for hosts with cards that have them."""
+    rows = [row for device in host.sriov for row in _sriov(device)]
+    rows += [
+        Row("sr-iov", f"{card.address} ({card.driver or 'no driver'}) {card.reason}", card.remedy, good=False)
+        for card in host.unsliced
+    ]
+    if host.sriov:
+        rows += [
+            _feature("vfio-pci", host.vfio.driver, "the driver is loaded, or can be"),
+            _feature("remapping", host.vfio.remapping, "a device can raise no interrupts but its own"),
+        ]
+    return rows
+
+
+def _sriov(device: facts.SriovDevice) -> Iterator[Row]:
     what = " ".join(filter(None, [device.driver or "no driver", *device.interfaces]))
     vfs = f"{len(device.vfs)} of {device.total_vfs} virtual functions"
     group = f"IOMMU group {device.iommu_group}" if device.iommu_group is not None else "in no IOMMU group"
-    return Row("sr-iov", f"{device.address} ({what}): {vfs}, {group}", good=True)
+    remedy = "" if device.driver else f"modprobe {device.modalias or 'its driver'}"
+    yield Row("sr-iov", f"{device.address} ({what}): {vfs}, {group}", remedy, good=bool(device.driver))
+    if not device.room:
+        reason = f"{device.address} has no memory set aside for its virtual functions"
+        yield Row(
+            "sr-iov room", reason, "SR-IOV and Above 4G Decoding in the firmware's set-up, or pci=realloc", good=False
+        )
+    if device.company:
+        reason = f"virtual functions of {device.address} share an IOMMU group with {', '.join(device.company)}"
+        if not device.vfs:
+            reason = f"{device.address} is in an IOMMU group with {', '.join(device.company)}: so may its functions be"
+        yield Row("isolation", reason, "no VM can have them: use a slot behind a port with ACS", good=False)
 
 
 def _feature(name: str, feature: facts.Feature, text: str) -> Row:

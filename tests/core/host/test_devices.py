@@ -47,7 +47,7 @@ def test_iommu_groups(tree) -> None:
     assert (found.groups, found.units, found.active, found.reason) == (2, ("dmar0",), True, "")
 
 
-@pytest.mark.parametrize(("vendor", "setting"), [("GenuineIntel", "intel_iommu=on"), ("AuthenticAMD", "amd_iommu=on")])
+@pytest.mark.parametrize(("vendor", "setting"), [("GenuineIntel", "intel_iommu=on"), ("AuthenticAMD", "AMD-Vi")])
 def test_no_iommu(tree, vendor: str, setting: str) -> None:
     found = devices.iommu(tree({"proc/cpuinfo": f"vendor_id : {vendor}\n"}))
     assert not found.active
