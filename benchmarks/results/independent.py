@@ -53,14 +53,14 @@ def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generato
 
 
 def difference_of_independent(blocks: Floats, others: Floats, rng: np.random.Generator) -> float | None:
-    """Two-sided p-value of a permutation test that deals all values to the two runs anew; None for fewer than 2 blocks.
+    """Two-sided p-value of a permutation test that deals all values to the two runs anew.
 
-    The statistic is what the interval is of: the (log) ratio of the medians, or their difference when a value is not
+    None where there is no interval. The statistic is what the interval is of: the (log) ratio of the medians, or their difference when a value is not
     positive.
     """
     from scipy.stats import permutation_test
 
-    if min(len(blocks), len(others)) < 2:
+    if min(len(blocks), len(others)) < LEAST_BLOCKS:
         return None
     ratios = bool(min(blocks.min(), others.min()) > 0)
 

@@ -76,13 +76,15 @@ def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -
 
 
 def difference(blocks: Floats, baseline: Floats, rng: np.random.Generator) -> float | None:
-    """Two-sided p-value of a permutation test that swaps the two values within blocks; None for fewer than 2 blocks.
+    """Two-sided p-value of a permutation test that swaps the two values within blocks; None where there is no interval.
 
+    Of fewer than `LEAST_BLOCKS` blocks, p could be 1 for values a hundred times apart: medians of so few are the same
+    under most swaps.
     The statistic is what the interval is of: the (log) ratio of the medians, or their difference when a value is not
     positive. All 2**n swaps are made when that is not more than 9,999, else as many random ones.
     """
     n = len(blocks)
-    if n < 2:
+    if n < LEAST_BLOCKS:
         return None
     ratios = bool(np.min((blocks, baseline)) > 0)
     found = [_difference(blocks, baseline, swaps, ratios) for swaps in _swaps(n, rng)]
