@@ -10,7 +10,7 @@ from isoscope.backends.network import device, netlink
 from isoscope.backends.sriov import settings
 from isoscope.backends.sriov.journal import Journal
 from isoscope.backends.sriov.links import Links
-from isoscope.backends.sriov.pci import Function, Pci
+from isoscope.backends.sriov.pci import VFIO, Function, Pci
 from isoscope.backends.sriov.safety import why_taken
 from isoscope.core.errors import HostError, NotFound
 
@@ -56,7 +56,7 @@ def restore(pci: Pci, journal: Journal, links: Links) -> None:
         journal.forget()
         return
     if journal.made and len(card.vfs) == journal.made:
-        for vf in map(pci.function, card.vfs):
+        for _, vf in pci.virtual_functions(card):
             _check_unused(pci, vf, links)
         pci.set_vf_count(card.address, 0)
     if card.autoprobe != journal.autoprobe:
@@ -67,7 +67,7 @@ def restore(pci: Pci, journal: Journal, links: Links) -> None:
 
 
 def _check_unused(pci: Pci, vf: Function, links: Links) -> None:
-    if user := pci.user(vf.group):
+    if vf.driver == VFIO and (user := pci.user(vf.group)):
         raise HostError(f"{vf.address} is in use by {user}, and cannot go", hint="end it, and run isoscope gc")
     if why := why_taken(vf, links):
         raise HostError(f"{why}, and cannot go", hint="give it back, and run isoscope gc")

@@ -54,7 +54,7 @@ def choose_function(
 ) -> tuple[int, Function]:
     """The first of a card's functions that nobody has, with its number. Raises InputError or HostError."""
     refusals: list[InputError | HostError] = []
-    for number, vf in enumerate(map(pci.function, card.vfs)):
+    for number, vf in pci.virtual_functions(card):
         try:
             _check_free(vf, links, leases)
             check_group(pci, vf, to_vm=to_vm, leased=leases)

@@ -12,7 +12,7 @@ from isoscope.backends.network import device, netlink
 from isoscope.backends.sriov import settings
 from isoscope.backends.sriov.journal import Journal
 from isoscope.backends.sriov.lease import VfLease, VfTerms
-from isoscope.backends.sriov.pci import Function, Pci
+from isoscope.backends.sriov.pci import VFIO, Function, Pci
 from isoscope.core.errors import HostError, InputError, NotFound
 
 
@@ -84,14 +84,12 @@ def _restore(pci: Pci, journal: Journal, address: str, then: Mapping[str, Any]) 
     if not _stands(pci, address):
         return
     vf = pci.function(address)
-    if user := pci.user(vf.group):
+    if vf.driver == VFIO and (user := pci.user(vf.group)):
         raise HostError(f"{address} is in use by {user}, and cannot be given back", hint="end it, and run isoscope gc")
-    moved = then["device"] is not None and then["device"]["ifname"] not in vf.interfaces
-    if vf.driver != then["driver"] or moved:
-        pci.unbind(address)  # wherever its network device is by now, it is gone
+    pci.unbind(address)  # wherever its network device is by now, it is gone, with all that was set on it
     for interface in pci.function(journal.card).interfaces[:1]:
         settings.write(interface, then["number"], then["terms"])
-    if then["driver"] and not pci.function(address).driver:
+    if then["driver"]:
         pci.bind(address, then["driver"])
         for name in pci.function(address).interfaces[:1]:
             settings.write_device(name, then["device"] or {"ifname": name})

@@ -45,7 +45,7 @@ class Function:
     switched: bool  #: it has representors: its virtual functions are ports of a switch that others configure
     physical: str  #: address of the physical function, for a virtual one; else ""
     total_vfs: int  #: the most virtual functions that it can have; 0 for what is no physical function
-    vfs: tuple[str, ...]  #: addresses of those that exist, in the order of their numbers
+    vfs: tuple[str, ...]  #: addresses of those that were made, in the order of their numbers
     autoprobe: bool  #: whether new virtual functions are bound to a driver at once
 
     @property
@@ -92,9 +92,21 @@ class Pci:
             autoprobe=self._number(path / "sriov_drivers_autoprobe", 10) != 0,
         )
 
+    def virtual_functions(self, card: Function) -> list[tuple[int, Function]]:
+        """A card's virtual functions with their numbers, without any that was removed behind its back."""
+        numbered = [(number, self._find(address)) for number, address in enumerate(card.vfs)]
+        return [(number, vf) for number, vf in numbered if vf is not None]
+
     def group(self, number: int) -> list[Function]:
         """The members of an IOMMU group, by address."""
-        return [self.function(name) for name in _names(self._sys / f"kernel/iommu_groups/{number}/devices")]
+        members = map(self._find, _names(self._sys / f"kernel/iommu_groups/{number}/devices"))
+        return [one for one in members if one is not None]
+
+    def _find(self, address: str) -> Function | None:
+        try:
+            return self.function(address)
+        except NotFound:
+            return None
 
     def physical_functions(self) -> Iterator[Function]:
         """Those that can have virtual functions, by address."""

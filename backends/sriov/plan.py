@@ -33,7 +33,7 @@ def sentences(
 ) -> Iterator[str]:
     """How one function of a card is handed out. Raises InputError or HostError where none could be."""
     yield f"card {card.interfaces[0]}: {card.address}, driver {card.driver}, {_group(pci, card)}"
-    for number, vf in enumerate(map(pci.function, card.vfs)):
+    for number, vf in pci.virtual_functions(card):
         whose = f"instance {leases[vf.address]}'s" if vf.address in leases else why_taken(vf, links) or "free"
         yield f"virtual function {number}: {vf.address}, driver {vf.driver or 'none'}, {_group(pci, vf)}: {whose}"
     address, now = _first(pci, card, links, leases, terms, to_vm=to_vm)

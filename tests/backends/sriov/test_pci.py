@@ -62,6 +62,13 @@ def test_more_than_nine_virtual_functions_stand_in_the_order_of_their_numbers(tr
     assert pci.function(CARD).vfs == tuple(vfs)
 
 
+def test_one_that_was_removed_behind_the_cards_back_keeps_the_others_numbers(tree, host: Path) -> None:
+    """Its link stays: `remove` of Documentation/ABI/testing/sysfs-bus-pci tells the card nothing."""
+    pci = tree("ixgbe")
+    (host / "sys/bus/pci/devices" / VF).unlink()
+    assert [number for number, _ in pci.virtual_functions(pci.function("0000:03:00.0"))] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("name", "card", "places"),
     [

@@ -1,0 +1,110 @@
+"""The emulated card, what may be changed of the host, and what others do to both. For the tests beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from isoscope.backends.sriov import settings
+from isoscope.backends.sriov.journal import claimant
+from isoscope.backends.sriov.links import Links
+from isoscope.backends.sriov.pci import Pci
+
+CARD = next(Pci().physical_functions(), None)
+PF = Path("/sys/bus/pci/devices") / (CARD.address if CARD else "none")
+PORT = CARD.interfaces[0] if CARD else ""
+
+#: Opens a function through VFIO as a VMM does, says so, and holds it until its input ends; Documentation/driver-api/
+#: vfio.rst. Arguments: address and IOMMU group.
+_HOLDER = """
+import fcntl, os, sys
+SET_CONTAINER, SET_IOMMU, GET_DEVICE_FD, TYPE1 = 15208, 15206, 15210, 1
+container, group = os.open("/dev/vfio/vfio", os.O_RDWR), os.open(f"/dev/vfio/{sys.argv[2]}", os.O_RDWR)
+fcntl.ioctl(group, SET_CONTAINER, container.to_bytes(4, "little"))
+fcntl.ioctl(container, SET_IOMMU, TYPE1)
+fcntl.ioctl(group, GET_DEVICE_FD, bytearray(sys.argv[1].encode() + b"\\0"))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def state() -> dict[str, Any]:
+    """All that may be changed: functions with their drivers, the card's terms for them, and the network devices."""
+    links = Links.read()
+    card = Pci().function(CARD.address) if CARD else None
+    return {
+        "functions": Pci().functions(),
+        "terms": {number: settings.read(PORT, number) for number in range(len(card.vfs) if card else 0)},
+        "up": links.up,
+        "devices": {name: settings.read_device(name) for name in sorted(os.listdir("/sys/class/net"))},
+        "addresses": {name: kept for name, found in links.addresses.items() if (kept := _given(found))},
+        "claimant": claimant(CARD.address) if CARD else None,
+    }
+
+
+def _given(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(text for text in addresses if not text.startswith("fe80")))
+
+
+def run(*words: str) -> None:
+    """Run a program that must succeed."""
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+
+
+def write(path: Path, text: str) -> None:
+    """As `echo` does."""
+    with path.open("w") as file:
+        file.write(text)
+
+
+@contextmanager
+def of_others() -> Iterator[tuple[str, ...]]:
+    """Three virtual functions that somebody else made and configured: each in its own way, none in use."""
+    write(PF / "sriov_numvfs", "3")
+    try:
+        vfs = Pci().function(PF.name).vfs
+        [name] = Pci().function(vfs[0]).interfaces
+        run("ip", "link", "set", name, "name", "theirs0", "mtu", "1400")
+        run("ip", "link", "set", PORT, "vf", "0", "mac", "02:00:00:00:00:07")
+        run("ip", "link", "set", PORT, "vf", "0", "vlan", "5", "qos", "3")
+        run("ip", "link", "set", PORT, "vf", "1", "spoofchk", "off")
+        run("ip", "link", "set", PORT, "vf", "1", "trust", "on")
+        write(PF.parent / vfs[1] / "driver/unbind", vfs[1])
+        write(PF.parent / vfs[1] / "driver_override", "igbvf")
+        yield vfs
+    finally:
+        write(PF / "sriov_numvfs", "0")
+
+
+@contextmanager
+def held(address: str) -> Iterator[subprocess.Popen[str]]:
+    """A function bound to vfio-pci and open in another process, as if it were in somebody else's VM."""
+    place = PF.parent / address
+    if (place / "driver").exists():
+        write(place / "driver/unbind", address)
+    write(place / "driver_override", "vfio-pci")
+    write(Path("/sys/bus/pci/drivers_probe"), address)
+    write(place / "driver_override", "\n")
+    words = [sys.executable, "-c", _HOLDER, address, str(Pci().function(address).group)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+        holder.communicate()
+
+
+def killed(work: Callable[[], None]) -> bool:
+    """Do something in a child. Returns whether it was killed at it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)

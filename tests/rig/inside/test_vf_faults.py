@@ -1,0 +1,171 @@
+"""What goes wrong with virtual functions, or is done wrong to them: the card is afterwards what it was before."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import pytest
+from isoscope.backends.sriov import VfNetwork, settings, vf_terms
+from isoscope.backends.sriov.journal import Journal, claimant
+from isoscope.backends.sriov.pci import VFIO, Pci
+from isoscope.backends.sriov.terms import OPTIONS
+from isoscope.core import Lab, Workload
+from isoscope.core.errors import HostError, InputError, InstanceFailed
+from isoscope.core.workload import Network
+
+from .card import CARD, PF, held, killed, of_others, state, write
+
+pytestmark = pytest.mark.skipif(CARD is None, reason="this host has no card with virtual functions: isoscope rig has")
+
+SLEEP = Workload(command=("sh", "-c", "echo ready; exec sleep infinity"), network=Network.VF)
+
+RUN = (
+    "import sys; from isoscope.core.cli.main import main; "
+    "sys.exit(main(['run', '-b', 'vm:network=vf', '--', 'sh', '-c', 'echo ready; exec sleep infinity']))"
+)
+
+#: All that changes the card, the journal before it included.
+WRITES = ((Pci, "_write"), (settings, "write"), (settings, "write_device"), (settings, "set_up"), (Journal, "save"))
+
+
+@pytest.fixture(autouse=True)
+def unchanged() -> Iterator[None]:
+    """The card is as it was, whatever happened."""
+    before = state()
+    yield
+    assert state() == before
+
+
+def test_a_vm_that_is_killed_gives_back_what_others_made() -> None:
+    with of_others() as vfs:
+        before = state()
+        with Lab() as lab, lab.start(SLEEP, "vm") as instance:
+            assert instance.record.resources["network"]["function"] == vfs[0]
+            [pid, *_] = instance.processes()
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(InstanceFailed, match="stopped"):
+                instance.wait(120)
+        assert state() == before
+
+
+def test_a_lab_that_is_killed_while_a_vm_has_a_function() -> None:
+    with subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        try:
+            assert victim.stdout.readline() == "ready\n"
+        finally:
+            victim.kill()
+    assert any(function.driver == VFIO for function in Pci().functions())
+    with Lab() as lab:
+        lines = lab.gc()
+    assert f"restored the card {PF.name}" in lines
+
+
+def test_functions_that_are_taken_away_while_a_container_has_one() -> None:
+    with Lab() as lab, lab.start(SLEEP, "container") as instance:
+        write(PF / "sriov_numvfs", "0")
+        gone = instance.exec(("test", "-e", "/sys/class/net/eth0"))
+        assert gone.wait(120).exit_status == 1
+        with pytest.raises(InputError, match="no virtual function"):
+            lab.create(SLEEP, f"container:pf={PF.name}")
+
+
+def test_functions_that_somebody_else_has_made_meanwhile_stay() -> None:
+    with Lab() as lab:
+        with lab.start(SLEEP, "container"):
+            write(PF / "sriov_numvfs", "0")
+            write(PF / "sriov_numvfs", "2")
+        lab.close()
+        card = Pci().function(PF.name)
+        assert (len(card.vfs), card.autoprobe) == (2, True)
+        write(PF / "sriov_numvfs", "0")
+
+
+def test_a_function_that_somebody_holds_is_given_back_when_they_end() -> None:
+    """Somebody has taken the container's function from its driver: to unbind it would block until they end."""
+    with Lab() as lab:
+        instance = lab.start(SLEEP, "container")
+        function = instance.record.resources["network"]["function"]
+        with held(function) as holder:
+            with pytest.raises(HostError, match=rf"{function} is in use by process {holder.pid} \(python"):
+                instance.delete()
+            assert claimant(PF.name) is not None
+        instance.delete()
+
+
+def test_a_card_of_which_somebody_holds_a_function_is_restored_when_they_end(caplog: pytest.LogCaptureFixture) -> None:
+    lab = Lab()
+    with lab.start(SLEEP, "container"):
+        other = Pci().function(PF.name).vfs[-1]
+    with held(other) as holder:
+        with caplog.at_level(logging.WARNING):
+            lab.close()
+        assert f"{other} is in use by process {holder.pid}" in caplog.text
+        assert len(Pci().function(PF.name).vfs) == 7
+        with Lab() as second:
+            assert any(f"process {holder.pid}" in line for line in second.gc())
+    write(PF.parent / other / "driver/unbind", other)
+    with Lab() as third:
+        assert third.gc() == [f"restored the card {PF.name}"]
+
+
+def container() -> None:
+    with Lab() as lab, lab.start(SLEEP, "container"):
+        pass
+
+
+def lease_for_a_vm() -> None:
+    """What a VM's instance does but for the VM, which would only add to the time between two writes."""
+    with Lab() as lab:
+        launch = lab.prepare(SLEEP, "vm")
+        vfs = VfNetwork(lab.home)
+        lease = vfs.lease(launch.record, vf_terms({option.name: option.default for option in OPTIONS}), to_vm=True)
+        Pci().unbind(lease.function)
+        Pci().bind(lease.function, VFIO)
+        vfs.release(launch.record)
+        launch.record.forget()
+
+
+@pytest.mark.parametrize(
+    ("work", "before", "least"),
+    [(container, nullcontext, 10), (container, of_others, 10), (lease_for_a_vm, of_others, 10)],
+)
+def test_whenever_the_lab_is_killed_the_card_is_as_before_after_gc(
+    work: Callable[[], None], before: Callable[[], AbstractContextManager[Any]], least: int
+) -> None:
+    with before():
+        expected = state()
+        step = 1
+        while killed(lambda step=step: count_to(step, work)):  # type: ignore[misc]
+            with Lab() as lab:
+                lab.gc()
+            assert state() == expected, f"killed before write {step}"
+            step += 1
+        assert step > least, "there is more than that to write"
+        assert state() == expected
+
+
+def count_to(step: int, work: Callable[[], None]) -> None:
+    """Do something, and be killed before its `step`-th write."""
+    count = 0
+
+    def before(real: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **more: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **more)
+
+        return counted
+
+    for owner, name in WRITES:
+        setattr(owner, name, before(getattr(owner, name)))
+    work()
