@@ -62,7 +62,8 @@ def choose_function(
             refusals.append(error)
         else:
             return number, vf
-    why = refusals[0] if refusals else InputError("it has none", hint=_DEAD)
+    # What is wrong with the host says more than who has the others.
+    why = min(refusals, key=lambda one: isinstance(one, InputError), default=InputError("it has none", hint=_DEAD))
     raise type(why)(f"no virtual function of {card.address} is free: {why.message}", hint=why.hint)
 
 
