@@ -83,7 +83,9 @@ def _assignment(text: str) -> tuple[str, str]:
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-d", "--detach", "detached", is_flag=True, help="Leave it running, and print its name.")
-@click.option("--plan", "plan_only", is_flag=True, help="Print the steps that would be taken, and take none.")
+@click.option(
+    "--plan", "--dry-run", "plan_only", is_flag=True, help="Print the steps that would be taken, and take none."
+)
 @json_option
 @_shared
 def run(

@@ -125,6 +125,7 @@ def test_the_second_signal_ends_what_ignores_it():
 
 def test_a_plan_is_printed_and_nothing_made():
     lines = done("run", "--plan", "--", "true").splitlines()
+    assert len(done("run", "--dry-run", "--", "true").splitlines()) == len(lines)
     steps = json.loads(done("run", "--plan", "--json", "--", "true"))
     assert [step["phase"] for step in steps] == [line.split()[0] for line in lines]
     assert {"cgroup", "clone", "rootfs", "exec"} <= {step["phase"] for step in steps}
