@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from isoscope.backends.network import device, netlink
@@ -48,16 +48,24 @@ def connect(pci: Pci, lease: VfLease, netns: int) -> None:
         with suppress(OSError):
             subprocess.run(["modprobe", "-q", pci.modalias(lease.function)], check=False, capture_output=True)
         pci.probe(lease.function, lease.card)
-    name = next(iter(pci.function(lease.function).interfaces), "")
-    if not name:
+    index = _device(pci, lease.function)
+    if index is None:
         raise HostError(f"{lease.function} has a driver, and no network device", hint="dmesg may say why")
     try:
-        index = int((Path("/sys/class/net") / name / "ifindex").read_text())
         attributes = [("IFLA_NET_NS_FD", netns), ("IFLA_IFNAME", "eth0")]
         netlink.request(netlink.link(netlink.RTM_NEWLINK, index=index, attributes=attributes))
         device.configure(lease, netns)
     except OSError as error:
-        raise netlink.refused(f"move {name} into the network namespace", error) from error
+        raise netlink.refused(f"move the network device of {lease.function} into its namespace", error) from error
+
+
+def _device(pci: Pci, address: str) -> int | None:
+    """Index of the network device that a driver has just made; None when it has made none."""
+    for _ in range(3):  # udev(7) may be giving it its name at this very moment
+        for name in pci.function(address).interfaces:
+            with suppress(OSError):
+                return socket.if_nametoindex(name)
+    return None
 
 
 def give_back(pci: Pci, journal: Journal, instance: str) -> None:
@@ -91,7 +99,7 @@ def _restore(pci: Pci, journal: Journal, address: str, then: Mapping[str, Any]) 
         settings.write(interface, then["number"], then["terms"])
     if then["driver"]:
         pci.bind(address, then["driver"])
-        for name in pci.function(address).interfaces[:1]:
-            settings.write_device(name, then["device"] or {"ifname": name})
+        if then["device"] and (index := _device(pci, address)) is not None:
+            settings.write_device(index, then["device"])
     if pci.function(address).override != then["override"]:
         pci.set_override(address, then["override"])

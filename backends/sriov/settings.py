@@ -59,10 +59,10 @@ def read_device(interface: str) -> dict[str, Any]:
     return {"ifname": interface, "mtu": link.get_attr("IFLA_MTU")}
 
 
-def write_device(interface: str, wanted: Mapping[str, Any]) -> None:
+def write_device(index: int, wanted: Mapping[str, Any]) -> None:
     """The inverse of `read_device`, for a device that its driver has just made. Raises HostError."""
-    with _netlink(f"call {interface} {wanted['ifname']} again") as netlink:
-        netlink.link("set", index=_index(netlink, interface), **wanted)
+    with _netlink(f"make {wanted['ifname']} what it was") as netlink:
+        netlink.link("set", index=index, **wanted)
 
 
 def remove_address(interface: str, address: str, prefix_length: int) -> None:
