@@ -55,8 +55,8 @@ def ratio_of_independent(blocks: Floats, others: Floats, rng: np.random.Generato
 def difference_of_independent(blocks: Floats, others: Floats, rng: np.random.Generator) -> float | None:
     """Two-sided p-value of a permutation test that deals all values to the two runs anew.
 
-    None where there is no interval. The statistic is what the interval is of: the (log) ratio of the medians, or their difference when a value is not
-    positive.
+    None where there is no interval. The statistic is what the interval is of: the (log) ratio of the medians, or their
+    difference when a value is not positive.
     """
     from scipy.stats import permutation_test
 
