@@ -23,7 +23,6 @@ from isoscope.images.disk import disk_image
 from isoscope.images.store import Store
 from isoscope.rig.emulator import PROGRAM, Emulator, emulator, sweep
 from isoscope.rig.instance import RigInstance
-from isoscope.rig.kind import RIG
 from isoscope.rig.machine import Machine, Share
 
 DEFAULT_MEMORY = 2 << 30  #: bytes
@@ -53,7 +52,7 @@ class RigBackend(Backend):
     def lacks(self) -> list[Lack]:
         lacks = [
             Lack(f"{program} is not installed", f"apt-get install {package}")
-            for program, package in guests.lacks(self.context.home, RIG)
+            for program, package in guests.lacks(self.context.home, guests.FULL_VM)
         ]
         if shutil.which(PROGRAM) is None:  # also that of a newer suite needs the libraries of the release's own
             lacks.append(Lack(f"{PROGRAM} is not installed", "apt-get install qemu-system-x86"))
@@ -94,7 +93,7 @@ class RigBackend(Backend):
         Files(self.context.home, record).remove()
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return [*guests.sweep(self.context.home, RIG), *sweep(self.context.home)]
+        return [*guests.sweep(self.context.home, guests.FULL_VM), *sweep(self.context.home)]
 
 
 def supply(home: Path, rootfs: Rootfs) -> tuple[Emulator, guests.Guest]:
@@ -102,9 +101,8 @@ def supply(home: Path, rootfs: Rootfs) -> tuple[Emulator, guests.Guest]:
 
     In there, building would take minutes. Raises HostError.
     """
-    qemu, guest = emulator(home), guests.guest(home, RIG)
-    for kind in (guests.VM, guests.FULL_VM):
-        guests.guest(home, kind)
+    qemu, guest = emulator(home), guests.guest(home, guests.FULL_VM)
+    guests.guest(home, guests.VM)
     disk_image(rootfs, home)
     disk_image(Store(home).rootfs(_MEASURED), home)
     return qemu, guest

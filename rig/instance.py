@@ -15,12 +15,13 @@ from isoscope.backends.vm.files import Files
 from isoscope.backends.vm.guest_instance import GuestInstance
 from isoscope.backends.vm.process import QemuProcess
 from isoscope.backends.vm.protocol import text
+from isoscope.backends.vm.task import Command, Task
 from isoscope.core import patience
-from isoscope.core.errors import InstanceFailed
+from isoscope.core.errors import InstanceFailed, Timeout
 from isoscope.core.instance import Stats
 from isoscope.core.launch import Launch
 from isoscope.core.rootfs import DEFAULT_PATH
-from isoscope.rig.kind import MODULES
+from isoscope.images.guest import FULL_VM
 from isoscope.rig.machine import Machine
 
 #: Seconds within which it comes up; 5 s on a quiet host.
@@ -90,16 +91,32 @@ class RigInstance(GuestInstance):
         yield "hostname", self.record.name
         yield "etc_hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.record.name}\n"
 
-    def _main_command(self) -> tuple[str, ...]:
+    def _prepare(self, deadline: float) -> None:
+        """Make a host of the machine, with a script whose words are worth telling only when it fails."""
+        assert self._control is not None
+        said = bytearray()
+        command = Command(self._preparation(), self._environment() | self._settings(), "/", "", None, None)
+        task = self._control.open(lambda send: Task(command, send, output=lambda _, data, _at: said.extend(data)))
+        task.run()
+        try:
+            how = task.wait(max(0, deadline - monotonic()))
+        except Timeout:
+            raise self._late("the emulated host was not prepared") from None
+        if how.exit_status:
+            words = said.decode(errors="replace").strip() or f"status {how.exit_status}"
+            raise InstanceFailed(f"the emulated host cannot be prepared: {words}", hint=self._trouble())
+
+    def _preparation(self) -> tuple[str, ...]:
         kept = dict.fromkeys(str(path) for path in self._kept())
         shares = (word for share in self._machine.shares for word in share.words())
-        settings = {
-            "ISOSCOPE_RIG_HOME": self._home.resolve(),
-            "ISOSCOPE_RIG_MODULES": self._machine.guest.modules.resolve(),
-            "ISOSCOPE_RIG_DRIVERS": " ".join(MODULES),
+        return ("sh", str(_PREPARE), *kept, "--", *shares)
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "ISOSCOPE_RIG_HOME": str(self._home.resolve()),
+            "ISOSCOPE_RIG_MODULES": str(self._machine.guest.modules.resolve()),
+            "ISOSCOPE_RIG_DRIVERS": " ".join(FULL_VM.later),
         }
-        words = (f"{name}={value}" for name, value in settings.items())
-        return ("env", *words, "sh", str(_PREPARE), *kept, "--", *shares, "--", *self.workload.command)
 
     def _kept(self) -> Iterator[Path]:
         """Directories that it needs although they may be where it has file systems of its own."""

@@ -1,10 +1,9 @@
 #!/bin/sh
 # Makes the machine a host: places that can be written and mounted on, drivers, a network, a state directory.
-# Usage: prepare.sh KEEP... -- [TAG OPTIONS TARGET]... -- COMMAND...
+# Usage: prepare.sh KEEP... -- [TAG OPTIONS TARGET]...
 # KEEP are directories of the host that stay visible although they are below /tmp, /run or /dev/shm; TAG is a directory
 # of the host that QEMU serves.
 set -eu
-trap 'echo "isoscope: the emulated host could not be prepared" >&2; exit 125' EXIT
 
 underneath=/mnt/.isoscope-underneath
 mkdir -p "$underneath"
@@ -17,8 +16,10 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 while [ "$1" != -- ]; do
 	case $1 in
 	/tmp/* | /run/* | /dev/shm/*)
-		mkdir -p "$1"
-		mount --bind "$underneath$1" "$1"
+		if [ -d "$underneath$1" ]; then
+			mkdir -p "$1"
+			mount --bind "$underneath$1" "$1"
+		fi
 		;;
 	esac
 	shift
@@ -27,12 +28,11 @@ shift
 umount "$underneath"
 rmdir "$underneath"
 
-while [ "$1" != -- ]; do
+while [ $# -gt 0 ]; do
 	mkdir -p "$3"
 	mount -t 9p -o "trans=virtio,version=9p2000.L,msize=1048576,access=client,nodev,$2" "$1" "$3"
 	shift 3
 done
-shift
 
 mount -t debugfs debugfs /sys/kernel/debug # where KVM counts exits
 
@@ -60,8 +60,3 @@ for name in images layers cache/guest cache/guest-full cache/disks; do
 		ln -s "$ISOSCOPE_RIG_HOME/$name" "$ISOSCOPE_HOME/$name"
 	fi
 done
-
-unset ISOSCOPE_RIG_MODULES ISOSCOPE_RIG_DRIVERS ISOSCOPE_RIG_HOME
-cd "$PWD" # what is mounted there by now, not what it covers
-trap - EXIT
-exec "$@"

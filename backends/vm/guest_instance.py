@@ -89,7 +89,11 @@ class GuestInstance(Instance):
                 ended=self._ended,
             )
         )
+        self._prepare(deadline)
         self._task.run()
+
+    def _prepare(self, deadline: float) -> None:
+        """Do in the guest what its workload needs, before that runs; nothing, unless a subclass has something."""
 
     def _await_start(self, deadline: float) -> None:
         assert self._task is not None

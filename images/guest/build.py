@@ -30,7 +30,8 @@ class Kind:
 
     name: str  #: of its folder in the cache
     distributions: Mapping[str, packages.Distribution]
-    #: Modules in the initrd, by the moment at which init loads them: always, with a network, with a shared directory.
+    #: Modules in the initrd, by the moment at which init loads them: always, with a network, with a shared directory,
+    #: where its root is that of its host.
     modules: Mapping[str, tuple[str, ...]]
     later: tuple[str, ...] = ()  #: modules that are left beside it, for modprobe(8)
 
@@ -47,11 +48,36 @@ VM = Kind(
 )
 
 
-#: What a VM boots that is given a card of the host's: the drivers of virtual functions are for real machines.
+#: What a machine that is a host itself loads once its root is there.
+_OF_A_HOST = (
+    "igb",  # an SR-IOV card, and its virtual functions
+    "igbvf",
+    "nvme",
+    "kvm_amd",  # an emulated processor has SVM, and no VMX
+    "vfio_pci",
+    "vfio_iommu_type1",  # a soft dependency, which busybox's modprobe passes over
+    "bridge",  # networks of containers and VMs
+    "veth",
+    "tun",
+    "nft_masq",
+    "nft_chain_nat",
+    "nft_ct",
+    "loop",
+    "ext4",
+    "virtio_net",
+)
+
+#: What a VM boots that is given a card of the host's, and a machine that is a host itself (see `isoscope.rig`): drivers
+#: of cards and of their virtual functions, and KVM, are for real machines.
 FULL_VM = Kind(
     "guest-full",
     packages.FULL,
-    {**VM.modules, "net": ("igbvf", "ixgbevf", "iavf", "mlx5_core", "bnxt_en")},
+    {
+        **VM.modules,
+        "net": ("igbvf", "ixgbevf", "iavf", "mlx5_core", "bnxt_en"),
+        "host": ("9p", "9pnet_virtio", "overlay"),
+    },
+    later=_OF_A_HOST,
 )
 
 

@@ -52,10 +52,12 @@ int main(void)
 	modules_load("boot");
 	/* Words of the kernel's command line that it does not know are in its first process's environment. */
 	const char *host = getenv("isoscope_host_root");
-	if (host != NULL)
+	if (host != NULL) {
+		modules_load("host");
 		mount_host_root(host);
-	else
+	} else {
 		mount_disk_root(ROOT_DISK);
+	}
 	switch_root();
 	mount_late();
 	int port = devices_open_port(CONTROL_PORT);

@@ -108,14 +108,6 @@ static void make_file(const char *path)
 		close(fd);
 }
 
-/* A machine has one way to share directories or the other; a kernel without the module for one says ENODEV. */
-static int mount_share(const char *tag, const char *target, unsigned long flags)
-{
-	if (mount(tag, target, "virtiofs", flags, NULL) == 0)
-		return 0;
-	return mount(tag, target, "9p", flags, "trans=virtio,version=9p2000.L,msize=1048576,access=client");
-}
-
 /* The host can share directories alone, so a file comes in one of its own, out of which it is bound to its place. */
 static void mount_shared_file(const char *tag, const char *target, unsigned long flags)
 {
@@ -123,7 +115,7 @@ static void mount_shared_file(const char *tag, const char *target, unsigned long
 
 	mkdir(place, 0700);
 	make_file(target);
-	if (mount_share(tag, place, flags) < 0 || mount("/dev/.share/file", target, NULL, MS_BIND, NULL) < 0)
+	if (mount(tag, place, "virtiofs", flags, NULL) < 0 || mount("/dev/.share/file", target, NULL, MS_BIND, NULL) < 0)
 		fail_errno("cannot mount", target);
 	umount2(place, MNT_DETACH);
 	rmdir(place);
@@ -138,6 +130,6 @@ void mount_shared(const char *tag, const char *target, bool read_only, bool file
 		return;
 	}
 	make_directories(target);
-	if (mount_share(tag, target, flags) < 0)
+	if (mount(tag, target, "virtiofs", flags, NULL) < 0)
 		fail_errno("cannot mount", target);
 }
