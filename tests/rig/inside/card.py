@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from isoscope.backends.sriov import settings
 from isoscope.backends.sriov.journal import claimant
 from isoscope.backends.sriov.links import Links
 from isoscope.backends.sriov.pci import Pci
+from isoscope.core import Instance, Workload
+from isoscope.core.workload import Network
+
+SLEEP = Workload(command=("sh", "-c", "echo ready; exec sleep infinity"), network=Network.VF)
 
 CARD = next(Pci().physical_functions(), None)
 PF = Path("/sys/bus/pci/devices") / (CARD.address if CARD else "none")
@@ -49,6 +54,24 @@ def state() -> dict[str, Any]:
 
 def _given(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(text for text in addresses if not text.startswith("fe80")))
+
+
+def lease(instance: Instance) -> dict[str, Any]:
+    """What an instance has of the card."""
+    found: dict[str, Any] = instance.record.resources["network"]
+    return found
+
+
+def gateway(instance: Instance) -> str:
+    """The host's own address on the card."""
+    own = ip_interface(f"{lease(instance)['address']}/{lease(instance)['prefix_length']}")
+    return str(next(own.network.hosts()))
+
+
+def reaches(instance: Instance, address: str) -> bool:
+    """Whether one of a minute's packets is answered: after a reset, drivers look for their link every few seconds."""
+    tries = f"for _ in $(seq 30); do ping -c 1 -W 2 {address} && exit; sleep 1; done; exit 1"
+    return instance.exec(("sh", "-c", tries)).wait(300).exit_status == 0
 
 
 def run(*words: str) -> None:

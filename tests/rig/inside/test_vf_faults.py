@@ -16,15 +16,12 @@ from isoscope.backends.sriov import VfNetwork, settings, vf_terms
 from isoscope.backends.sriov.journal import Journal, claimant
 from isoscope.backends.sriov.pci import VFIO, Pci
 from isoscope.backends.sriov.terms import OPTIONS
-from isoscope.core import Lab, Workload
+from isoscope.core import Lab
 from isoscope.core.errors import HostError, InputError, InstanceFailed
-from isoscope.core.workload import Network
 
-from .card import CARD, PF, held, killed, of_others, state, write
+from .card import CARD, PF, SLEEP, held, killed, of_others, state, write
 
 pytestmark = pytest.mark.skipif(CARD is None, reason="this host has no card with virtual functions: isoscope rig has")
-
-SLEEP = Workload(command=("sh", "-c", "echo ready; exec sleep infinity"), network=Network.VF)
 
 RUN = (
     "import sys; from isoscope.core.cli.main import main; "
