@@ -15,13 +15,13 @@ _802_1Q = 0x8100  # linux/if_ether.h
 
 def tagged(vlan: int) -> dict[str, int]:
     """The setting `vlan` for a VLAN; 0 for none."""
-    return {"vlan": vlan, "qos": 0, "proto": _802_1Q}
+    return {"vlan": vlan, "qos": 0}
 
 
 def read(interface: str, number: int) -> dict[str, Any]:
     """The terms of one virtual function: `mac`, `vlan` (see `tagged`), `spoofchk` and `trust`, those that the card has.
 
-    Raises HostError.
+    Raises HostError, also for a service VLAN, which could not be set again.
     """
     with _netlink(f"read the virtual functions of {interface}") as netlink:
         [link] = netlink.link("get", index=_index(netlink, interface), ext_mask=_RTEXT_FILTER_VF)
@@ -41,8 +41,7 @@ def write(interface: str, number: int, wanted: Mapping[str, Any]) -> None:
         if now.get(name) == value:
             continue
         with _netlink(f"set {name} {value} of virtual function {number} of {interface}") as netlink:
-            # Only as a list does the kernel take a VLAN's protocol.
-            setting = [dict(value)] if isinstance(value, Mapping) else value
+            setting = dict(value) if isinstance(value, Mapping) else value  # which pyroute2 adds to
             netlink.link("set", index=_index(netlink, interface), vf={"vf": number, name: setting})
 
 
@@ -76,7 +75,10 @@ def remove_address(interface: str, address: str, prefix_length: int) -> None:
 def _terms(info: Any) -> dict[str, Any]:
     terms: dict[str, Any] = {"mac": info.get_attr("IFLA_VF_MAC")["mac"]}
     for tag in _all(info.get_attr("IFLA_VF_VLAN_LIST"), "IFLA_VF_VLAN_INFO")[:1]:
-        terms["vlan"] = {name: tag[name] for name in ("vlan", "qos", "proto")}
+        if tag["vlan"] and tag["proto"] != _802_1Q:
+            # The kernel wants it with two bytes of padding, struct ifla_vf_vlan_info; pyroute2 0.9 sends none.
+            raise HostError("a virtual function has a VLAN of IEEE 802.1ad", hint="take it off it: ip link set ... vf")
+        terms["vlan"] = {name: tag[name] for name in ("vlan", "qos")}
     for name in ("spoofchk", "trust"):
         found = info.get_attr(f"IFLA_VF_{name.upper()}")
         if found is not None and found[name] != _UNKNOWN:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from isoscope.backends.sriov.pci import VFIO, Pci
 from isoscope.backends.sriov.terms import OPTIONS
 from isoscope.core import Lab
 from isoscope.core.errors import HostError, InputError, InstanceFailed
+from isoscope.core.registry import Registry
 
 from .card import CARD, PF, SLEEP, held, killed, of_others, state, write
 
@@ -27,6 +29,8 @@ RUN = (
     "import sys; from isoscope.core.cli.main import main; "
     "sys.exit(main(['run', '-b', 'vm:network=vf', '--', 'sh', '-c', 'echo ready; exec sleep infinity']))"
 )
+
+TERMS = vf_terms({option.name: option.default for option in OPTIONS})
 
 #: All that changes the card, the journal before it included.
 WRITES = ((Pci, "_write"), (settings, "write"), (settings, "write_device"), (settings, "set_up"), (Journal, "save"))
@@ -113,40 +117,50 @@ def test_a_card_of_which_somebody_holds_a_function_is_restored_when_they_end(cap
         assert third.gc() == [f"restored the card {PF.name}"]
 
 
-def container() -> None:
-    with Lab() as lab, lab.start(SLEEP, "container"):
-        pass
+@pytest.fixture
+def netns() -> Iterator[int]:
+    """A network namespace, as a container has one."""
+    words = ["unshare", "--net", "sh", "-c", "echo ready; read _"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        descriptor = os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        yield descriptor
+        os.close(descriptor)
+        holder.communicate()
 
 
-def lease_for_a_vm() -> None:
-    """What a VM's instance does but for the VM, which would only add to the time between two writes."""
-    with Lab() as lab:
-        launch = lab.prepare(SLEEP, "vm")
-        vfs = VfNetwork(lab.home)
-        lease = vfs.lease(launch.record, vf_terms({option.name: option.default for option in OPTIONS}), to_vm=True)
-        Pci().unbind(lease.function)
-        Pci().bind(lease.function, VFIO)
-        vfs.release(launch.record)
-        launch.record.forget()
-
-
-@pytest.mark.parametrize(
-    ("work", "before", "least"),
-    [(container, nullcontext, 10), (container, of_others, 10), (lease_for_a_vm, of_others, 10)],
-)
+@pytest.mark.parametrize("before", [nullcontext, of_others])
+@pytest.mark.parametrize("to_vm", [False, True])
 def test_whenever_the_lab_is_killed_the_card_is_as_before_after_gc(
-    work: Callable[[], None], before: Callable[[], AbstractContextManager[Any]], least: int
+    netns: int, *, to_vm: bool, before: Callable[[], AbstractContextManager[Any]]
 ) -> None:
+    """All that is done to a card for an instance, without the instance: it would only add to the time."""
+    home = Lab().home
+
+    def work() -> None:
+        record = Registry(home).create(name="", variant="container", workload={}, image="")
+        vfs = VfNetwork(home)
+        lease = vfs.lease(record, TERMS, to_vm=to_vm)
+        if to_vm:  # as libvirt does
+            Pci().unbind(lease.function)
+            Pci().bind(lease.function, VFIO)
+        else:
+            vfs.connect(lease, netns)
+        vfs.release(record)
+        vfs.close()
+
     with before():
         expected = state()
         step = 1
-        while killed(lambda step=step: count_to(step, work)):  # type: ignore[misc]
-            with Lab() as lab:
-                lab.gc()
+        while killed(partial(count_to, step, work)):
+            VfNetwork(home).sweep([])  # which `gc` calls
             assert state() == expected, f"killed before write {step}"
             step += 1
-        assert step > least, "there is more than that to write"
+        assert step > 10, "there is more than that to write"
         assert state() == expected
+    with Lab() as lab:
+        lab.gc()
 
 
 def count_to(step: int, work: Callable[[], None]) -> None:
