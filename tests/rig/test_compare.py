@@ -1,0 +1,74 @@
+"""One comparison over an SR-IOV card, which only the emulated host has: every function proves that it was one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from isoscope.benchmarks import Run
+
+from .conftest import Rig
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
+
+CONTAINER, VM = "container:network=vf", "vm:network=vf"
+TO_INSTANCE, BETWEEN = "host-to-instance", "instance-to-instance"
+
+#: The state of the card, of its functions and of all network devices, before and after.
+SCRIPT = """
+state() { cat /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs /sys/bus/pci/devices/0000:01:00.0/sriov_drivers_autoprobe
+          ip -brief link; ip -brief -4 address; ls /sys/bus/pci/drivers/igbvf /sys/bus/pci/drivers/vfio-pci; }
+before=$(state)
+"$@" || exit
+[ "$before" = "$(state)" ] || { echo "the card is not as it was: $before"; state; exit 9; } >&2
+"""
+
+COMPARE = (
+    *("isoscope", "compare", "-m", f"network:duration=1,paths={TO_INSTANCE}+{BETWEEN}", "-n", "1"),
+    *("-b", CONTAINER, "-b", VM, "-o", "runs/compared"),
+)
+
+
+@pytest.fixture
+def run(rig: Rig, tmp_path: Path) -> Run:
+    """What is left of it on this host, once the rig has gone."""
+    done = rig("run", "--", "sh", "-c", SCRIPT, "sh", *COMPARE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not the speed" in done.stdout
+    return Run.load(tmp_path / "runs" / "compared")
+
+
+def test_functions_of_a_card_prove_themselves_in_a_comparison(run: Run) -> None:
+    assert not run.failed
+    for variant in (CONTAINER, VM):
+        for path in (TO_INSTANCE, BETWEEN):
+            labels = value(run, variant, "throughput", path)["labels"]
+            assert (labels["network"], labels["link"]) == ("vf", "igb")
+            assert labels["network_driver"] == "igbvf"
+            assert labels["network_mac"].startswith("02:")
+            assert value(run, variant, "packets", path)["value"] > 100
+            assert value(run, variant, "packets_per_transaction", path)["value"] >= 2
+            assert value(run, variant, "interrupts_per_transaction", path)["value"] > 0
+            assert value(run, variant, "cpu_per_transaction", path)["value"] > 0
+    labels = value(run, VM, "throughput", BETWEEN)["labels"]
+    assert labels["accelerator"] == "kvm", "in there, the processor has SVM"
+    assert value(run, VM, "exits_per_transaction", BETWEEN)["value"] > 0
+
+    assert run.environment["host"]["virtualized"]["signature"] == "TCGTCGTCGTCG"
+    page = (run.directory / "report.html").read_text()
+    assert ", on an emulated host</h1>" in page
+    assert f"{VM} has a virtual function of a card" in page
+    raw = [json.loads(file.read_text()) for file in (run.directory / "raw" / "network").glob("*-counters.json")]
+    kinds = " ".join(name for one in raw if one["a_second"] for name in one["a_second"]["interrupts"])
+    assert "vfio-msix" in kinds, "a guest's function interrupts the host"
+
+
+def value(run: Run, variant: str, metric: str, path: str) -> dict[str, Any]:
+    """The only value of a metric, with its labels."""
+    frame = run.trials[~run.trials["warmup"]]
+    rows = frame[(frame["variant"] == variant) & (frame["metric"] == f"network.{metric}")]
+    [found] = [row for row in rows.to_dict("records") if row["labels"].get("path") == path]
+    assert found["status"] == "ok", found["reason"]
+    return found
