@@ -24,11 +24,7 @@ def read(interface: str, number: int) -> dict[str, Any]:
     Raises HostError, also for a service VLAN, which could not be set again.
     """
     with _netlink(f"read the virtual functions of {interface}") as netlink:
-        [link] = netlink.link("get", index=_index(netlink, interface), ext_mask=_RTEXT_FILTER_VF)
-    for info in _all(link.get_attr("IFLA_VFINFO_LIST"), "IFLA_VF_INFO"):
-        if info.get_attr("IFLA_VF_MAC")["vf"] == number:
-            return _terms(info)
-    raise HostError(f"{interface} has no virtual function {number}", hint="ip link show")
+        return _read(netlink, interface, number)
 
 
 def write(interface: str, number: int, wanted: Mapping[str, Any]) -> None:
@@ -36,13 +32,14 @@ def write(interface: str, number: int, wanted: Mapping[str, Any]) -> None:
 
     Raises HostError.
     """
-    now = read(interface, number)
-    for name, value in wanted.items():
-        if now.get(name) == value:
-            continue
-        with _netlink(f"set {name} {value} of virtual function {number} of {interface}") as netlink:
+    with _netlink(f"set the terms of virtual function {number} of {interface}") as netlink:
+        now = _read(netlink, interface, number)
+        for name, value in wanted.items():
+            if now.get(name) == value:
+                continue
             setting = dict(value) if isinstance(value, Mapping) else value  # which pyroute2 adds to
-            netlink.link("set", index=_index(netlink, interface), vf={"vf": number, name: setting})
+            with _told(f"set {name} {value} of virtual function {number} of {interface}"):
+                netlink.link("set", index=_index(netlink, interface), vf={"vf": number, name: setting})
 
 
 def set_up(interface: str, *, up: bool) -> None:
@@ -70,6 +67,14 @@ def remove_address(interface: str, address: str, prefix_length: int) -> None:
         index = _index(netlink, interface)
         if any(found.get_attr("IFA_LOCAL") == address for found in netlink.get_addr(index=index)):
             netlink.addr("del", index=index, address=address, prefixlen=prefix_length)
+
+
+def _read(netlink: Any, interface: str, number: int) -> dict[str, Any]:
+    [link] = netlink.link("get", index=_index(netlink, interface), ext_mask=_RTEXT_FILTER_VF)
+    for info in _all(link.get_attr("IFLA_VFINFO_LIST"), "IFLA_VF_INFO"):
+        if info.get_attr("IFLA_VF_MAC")["vf"] == number:
+            return _terms(info)
+    raise HostError(f"{interface} has no virtual function {number}", hint="ip link show")
 
 
 def _terms(info: Any) -> dict[str, Any]:
@@ -100,10 +105,17 @@ def _index(netlink: Any, interface: str) -> int:
 @contextmanager
 def _netlink(what: str) -> Iterator[Any]:
     from pyroute2 import IPRoute
+
+    with _told(what), IPRoute() as netlink:
+        yield netlink
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say what could not be done."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:
-        with IPRoute() as netlink:
-            yield netlink
+        yield
     except (OSError, NetlinkError) as error:
         raise HostError(f"cannot {what}: {error}", hint="dmesg may say why") from error

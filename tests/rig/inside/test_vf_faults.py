@@ -21,7 +21,7 @@ from isoscope.core import Lab
 from isoscope.core.errors import HostError, InputError, InstanceFailed
 from isoscope.core.registry import Registry
 
-from .card import CARD, PF, SLEEP, held, killed, of_others, state, write
+from .card import CARD, PF, SLEEP, held, killed, lease, of_others, state, write
 
 pytestmark = pytest.mark.skipif(CARD is None, reason="this host has no card with virtual functions: isoscope rig has")
 
@@ -30,33 +30,40 @@ RUN = (
     "sys.exit(main(['run', '-b', 'vm:network=vf', '--', 'sh', '-c', 'echo ready; exec sleep infinity']))"
 )
 
-TERMS = vf_terms({option.name: option.default for option in OPTIONS})
-
 #: All that changes the card, the journal before it included.
 WRITES = ((Pci, "_write"), (settings, "write"), (settings, "write_device"), (settings, "set_up"), (Journal, "save"))
 
 
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """A lab for all tests: to find out what a backend lacks takes seconds on the emulated host."""
+    with Lab() as lab:
+        yield lab
+
+
 @pytest.fixture(autouse=True)
-def unchanged() -> Iterator[None]:
-    """The card is as it was, whatever happened."""
+def unchanged(lab: Lab) -> Iterator[None]:
+    """The card is as it was, whatever happened, when the lab has no use for it any more."""
     before = state()
     yield
+    VfNetwork(lab.home).close()
     assert state() == before
 
 
-def test_a_vm_that_is_killed_gives_back_what_others_made() -> None:
+def test_a_vm_that_is_killed_gives_back_what_others_made(lab: Lab) -> None:
     with of_others() as vfs:
         before = state()
-        with Lab() as lab, lab.start(SLEEP, "vm") as instance:
-            assert instance.record.resources["network"]["function"] == vfs[0]
+        with lab.start(SLEEP, "vm") as instance:
+            assert lease(instance)["function"] == vfs[0]
             [pid, *_] = instance.processes()
             os.kill(pid, signal.SIGKILL)
             with pytest.raises(InstanceFailed, match="stopped"):
                 instance.wait(120)
+        VfNetwork(lab.home).close()
         assert state() == before
 
 
-def test_a_lab_that_is_killed_while_a_vm_has_a_function() -> None:
+def test_a_lab_that_is_killed_while_a_vm_has_a_function(lab: Lab) -> None:
     with subprocess.Popen([sys.executable, "-c", RUN], stdout=subprocess.PIPE, text=True) as victim:
         assert victim.stdout is not None
         try:
@@ -64,13 +71,11 @@ def test_a_lab_that_is_killed_while_a_vm_has_a_function() -> None:
         finally:
             victim.kill()
     assert any(function.driver == VFIO for function in Pci().functions())
-    with Lab() as lab:
-        lines = lab.gc()
-    assert f"restored the card {PF.name}" in lines
+    assert f"restored the card {PF.name}" in lab.gc()
 
 
-def test_functions_that_are_taken_away_while_a_container_has_one() -> None:
-    with Lab() as lab, lab.start(SLEEP, "container") as instance:
+def test_functions_that_are_taken_away_while_a_container_has_one(lab: Lab) -> None:
+    with lab.start(SLEEP, "container") as instance:
         write(PF / "sriov_numvfs", "0")
         gone = instance.exec(("test", "-e", "/sys/class/net/eth0"))
         assert gone.wait(120).exit_status == 1
@@ -78,43 +83,41 @@ def test_functions_that_are_taken_away_while_a_container_has_one() -> None:
             lab.create(SLEEP, f"container:pf={PF.name}")
 
 
-def test_functions_that_somebody_else_has_made_meanwhile_stay() -> None:
-    with Lab() as lab:
-        with lab.start(SLEEP, "container"):
-            write(PF / "sriov_numvfs", "0")
-            write(PF / "sriov_numvfs", "2")
-        lab.close()
-        card = Pci().function(PF.name)
-        assert (len(card.vfs), card.autoprobe) == (2, True)
+def test_functions_that_somebody_else_has_made_meanwhile_stay(lab: Lab) -> None:
+    with lab.start(SLEEP, "container:vfs=1"):
         write(PF / "sriov_numvfs", "0")
+        write(PF / "sriov_numvfs", "2")
+    VfNetwork(lab.home).close()
+    card = Pci().function(PF.name)
+    assert (len(card.vfs), card.autoprobe) == (2, True)
+    write(PF / "sriov_numvfs", "0")
 
 
-def test_a_function_that_somebody_holds_is_given_back_when_they_end() -> None:
+def test_a_function_that_somebody_holds_is_given_back_when_they_end(lab: Lab) -> None:
     """Somebody has taken the container's function from its driver: to unbind it would block until they end."""
-    with Lab() as lab:
-        instance = lab.start(SLEEP, "container")
-        function = instance.record.resources["network"]["function"]
-        with held(function) as holder:
-            with pytest.raises(HostError, match=rf"{function} is in use by process {holder.pid} \(python"):
-                instance.delete()
-            assert claimant(PF.name) is not None
-        instance.delete()
+    instance = lab.start(SLEEP, "container:vfs=1")
+    function = lease(instance)["function"]
+    with held(function) as holder:
+        with pytest.raises(HostError, match=rf"{function} is in use by process {holder.pid} \(python"):
+            instance.delete()
+        assert claimant(PF.name) is not None
+    instance.delete()
 
 
-def test_a_card_of_which_somebody_holds_a_function_is_restored_when_they_end(caplog: pytest.LogCaptureFixture) -> None:
-    lab = Lab()
-    with lab.start(SLEEP, "container"):
+def test_a_card_of_which_somebody_holds_a_function_is_restored_when_they_end(
+    lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    with lab.start(SLEEP, "container:vfs=2"):
         other = Pci().function(PF.name).vfs[-1]
     with held(other) as holder:
         with caplog.at_level(logging.WARNING):
-            lab.close()
+            VfNetwork(lab.home).close()
         assert f"{other} is in use by process {holder.pid}" in caplog.text
-        assert len(Pci().function(PF.name).vfs) == 7
-        with Lab() as second:
-            assert any(f"process {holder.pid}" in line for line in second.gc())
+        assert len(Pci().function(PF.name).vfs) == 2
+        [kept] = VfNetwork(lab.home).sweep([])
+        assert kept.startswith(f"kept the card {PF.name} as it is: {other} is in use by process {holder.pid}")
     write(PF.parent / other / "driver/unbind", other)
-    with Lab() as third:
-        assert third.gc() == [f"restored the card {PF.name}"]
+    assert VfNetwork(lab.home).sweep([]) == [f"restored the card {PF.name}"]
 
 
 @pytest.fixture
@@ -130,37 +133,35 @@ def netns() -> Iterator[int]:
         holder.communicate()
 
 
-@pytest.mark.parametrize("before", [nullcontext, of_others])
-@pytest.mark.parametrize("to_vm", [False, True])
+@pytest.mark.parametrize(("to_vm", "before", "vfs"), [(False, nullcontext, "1"), (True, of_others, "")])
 def test_whenever_the_lab_is_killed_the_card_is_as_before_after_gc(
-    netns: int, *, to_vm: bool, before: Callable[[], AbstractContextManager[Any]]
+    lab: Lab, netns: int, *, to_vm: bool, before: Callable[[], AbstractContextManager[Any]], vfs: str
 ) -> None:
     """All that is done to a card for an instance, without the instance: it would only add to the time."""
-    home = Lab().home
+    terms = vf_terms({**{option.name: option.default for option in OPTIONS}, "vfs": vfs})
 
     def work() -> None:
-        record = Registry(home).create(name="", variant="container", workload={}, image="")
-        vfs = VfNetwork(home)
-        lease = vfs.lease(record, TERMS, to_vm=to_vm)
+        record = Registry(lab.home).create(name="", variant="container", workload={}, image="")
+        network = VfNetwork(lab.home)
+        own = network.lease(record, terms, to_vm=to_vm)
         if to_vm:  # as libvirt does
-            Pci().unbind(lease.function)
-            Pci().bind(lease.function, VFIO)
+            Pci().unbind(own.function)
+            Pci().bind(own.function, VFIO)
         else:
-            vfs.connect(lease, netns)
-        vfs.release(record)
-        vfs.close()
+            network.connect(own, netns)
+        network.release(record)
+        network.close()
 
     with before():
         expected = state()
         step = 1
         while killed(partial(count_to, step, work)):
-            VfNetwork(home).sweep([])  # which `gc` calls
+            VfNetwork(lab.home).sweep([])  # which `gc` calls
             assert state() == expected, f"killed before write {step}"
             step += 1
         assert step > 10, "there is more than that to write"
         assert state() == expected
-    with Lab() as lab:
-        lab.gc()
+    lab.gc()  # the records
 
 
 def count_to(step: int, work: Callable[[], None]) -> None:
