@@ -18,12 +18,13 @@ CLI = "import sys; from isoscope.core.cli.main import main; sys.exit(main())"
 @pytest.fixture
 def host(home: Path) -> Host:
     """Probed anew."""
-    return Host(home)
+    host = Host(home)
+    host.refresh()
+    return host
 
 
 def test_kvm_is_usable(host: Host) -> None:
     assert host.kvm.status is KvmStatus.USABLE, host.kvm
-    assert not host.kvm.cached
     assert "kvm_amd" in host.kvm.modules
 
 
