@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 
 from isoscope.backends.network import device, netlink
 from isoscope.backends.sriov import settings
@@ -38,8 +38,8 @@ def _prepare(pci: Pci, journal: Journal) -> None:
         pci.set_vf_count(journal.card, journal.made)
     settings.set_up(journal.interface, up=True)
     own, prefix = _own_address(journal)
-    index = int((Path("/sys/class/net") / journal.interface / "ifindex").read_text())
     try:
+        index = socket.if_nametoindex(journal.interface)
         netlink.request(netlink.address(index, prefix, device.local(own, prefix)))
     except OSError as error:
         raise netlink.refused(f"give {journal.interface} an address", error) from error
