@@ -44,7 +44,7 @@ def rig() -> None:
 
 def _sized(command: Any) -> Any:
     command = click.option("--memory", metavar="SIZE", help="RAM (default: 2G).")(command)
-    return click.option("--cpus", type=click.IntRange(1), metavar="N", help="Processors (default: 2).")(command)
+    return click.option("--cpus", type=click.IntRange(1), metavar="N", help="Processors (default: 1).")(command)
 
 
 @rig.command()

@@ -85,6 +85,7 @@ def test_a_sigkill_while_it_runs_leaves_nothing(rig: Rig, lab: Lab, tmp_path: Pa
     assert f"removed instance {record.name} (rig)" in lab.gc()
 
 
+@pytest.mark.timeout(1800)  # its kernel may be in trouble, and all of it be repeated
 def test_what_needs_such_a_host(rig: Rig) -> None:
     """Everything in `inside`, in one boot: virtual functions, cgroup v2, usable KVM."""
     home = "ISOSCOPE_TESTING_HOME=/run/isoscope-home"
