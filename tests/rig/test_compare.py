@@ -50,19 +50,23 @@ def test_functions_of_a_card_prove_themselves_in_a_comparison(run: Run) -> None:
             assert labels["network_mac"].startswith("02:")
             assert value(run, variant, "packets", path)["value"] > 100
             assert value(run, variant, "packets_per_transaction", path)["value"] >= 2
-            assert value(run, variant, "interrupts_per_transaction", path)["value"] > 0
-            assert value(run, variant, "cpu_per_transaction", path)["value"] > 0
+            assert value(run, variant, "latency.p50", path)["value"] > 0
     labels = value(run, VM, "throughput", BETWEEN)["labels"]
     assert labels["accelerator"] == "kvm", "in there, the processor has SVM"
-    assert value(run, VM, "exits_per_transaction", BETWEEN)["value"] > 0
 
     assert run.environment["host"]["virtualized"]["signature"] == "TCGTCGTCGTCG"
     page = (run.directory / "report.html").read_text()
     assert ", on an emulated host</h1>" in page
     assert f"{VM} has a virtual function of a card" in page
-    raw = [json.loads(file.read_text()) for file in (run.directory / "raw" / "network").glob("*-counters.json")]
-    kinds = " ".join(name for one in raw if one["a_second"] for name in one["a_second"]["interrupts"])
-    assert "vfio-msix" in kinds, "a guest's function interrupts the host"
+    # Of each test alone, a host that is busy may have looked too late.
+    found = [
+        json.loads(file.read_text())["a_second"] for file in (run.directory / "raw/network").glob("*-counters.json")
+    ]
+    watched = [one for one in found if one is not None]
+    assert "vfio-msi" in " ".join(name for one in watched for name in one["interrupts"]), (
+        "the function's, for the guest"
+    )
+    assert any(one["exits"] and one["exits"]["exits"] for one in watched), "KVM counts in debugfs"
 
 
 def value(run: Run, variant: str, metric: str, path: str) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from isoscope.benchmarks import Run, Trial, Value
+from isoscope.benchmarks.network import iperf3, pingpong
 from isoscope.benchmarks.network.benchmark import Network
 from isoscope.benchmarks.network.ends import BETWEEN, PATHS, TO_HOST, TO_INSTANCE, paths
+from isoscope.benchmarks.network.tool import Tool
 from isoscope.core import Lab, Variant, Workload
 from isoscope.core.errors import CommandNotFound, InputError, InstanceFailed, Unsupported, WorkloadFailed
 
@@ -144,6 +146,23 @@ def test_where_no_device_of_the_host_shows_the_first_packet_the_tools_tell(
     assert costs_something(found, "cpu_per_transaction", BETWEEN)
     assert found.of("throughput", BETWEEN) > 1e6
     assert found.of("latency.p50", BETWEEN) <= found.of("latency.p99", BETWEEN)
+
+
+@pytest.mark.parametrize("tool", ["iperf3", "fio"])
+def test_a_tool_that_tells_does_so_as_the_test_begins(lab: Lab, tool: str) -> None:
+    port, minute = 30000, 60
+    if tool == "iperf3":
+        ready, begun, server_tells = iperf3.READY, iperf3.BEGUN, True
+        server = iperf3.server("127.0.0.1", port, tells=True)
+        client = iperf3.client("127.0.0.1", port, seconds=minute, streams=1, reverse=False)
+    else:
+        ready, begun, server_tells = pingpong.READY, pingpong.BEGUN, False
+        server = pingpong.server(port, size=100)
+        client = pingpong.client("127.0.0.1", port, seconds=minute, size=100, tells=True)
+    with lab.start(lab.workload("network"), "container") as instance, Tool(instance, server) as serving:
+        serving.await_output(ready, 20)
+        with Tool(instance, client) as asking:
+            assert asking.await_end_or((serving if server_tells else asking).word(begun), minute / 2)
 
 
 def test_without_a_network_there_is_nothing_to_measure(measure: Callable[..., Measured]) -> None:
