@@ -42,7 +42,8 @@ class VfNetwork:
         journal, links = self._ours(terms), self._links()
         if journal is not None and self._is_usable(journal, terms):
             card = self._pci.function(journal.card)
-            return list(plan.sentences(self._pci, card, links, journal.leases, terms, to_vm=to_vm))
+            told = plan.sentences(self._pci, card, links, journal.leases, terms, to_vm=to_vm)
+            return [plan.whole(self._pci, card), *told]
         if journal is not None:
             raise HostError(
                 f"{journal.card} is not as it was before an earlier command, which the next one puts right first",
@@ -50,6 +51,7 @@ class VfNetwork:
             )
         card = choose_card(self._pci, links, terms, to_vm=to_vm)
         return [
+            plan.whole(self._pci, card),
             *plan.taking(self._pci, card, links, terms),
             *plan.sentences(self._pci, card, links, {}, terms, to_vm=to_vm),
         ]

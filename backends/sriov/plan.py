@@ -13,6 +13,11 @@ from isoscope.backends.sriov.safety import why_taken
 _WHICHEVER = "the one that the kernel has for it"
 
 
+def whole(pci: Pci, card: Function) -> str:
+    """The card itself."""
+    return f"card {card.interfaces[0]}: {card.address}, driver {card.driver}, {_group(pci, card)}"
+
+
 def taking(pci: Pci, card: Function, links: Links, terms: VfTerms) -> Iterator[str]:
     """What is done to a card before it hands out functions."""
     name = card.interfaces[0]
@@ -32,7 +37,6 @@ def sentences(
     pci: Pci, card: Function, links: Links, leases: Mapping[str, str], terms: VfTerms, *, to_vm: bool
 ) -> Iterator[str]:
     """How one function of a card is handed out. Raises InputError or HostError where none could be."""
-    yield f"card {card.interfaces[0]}: {card.address}, driver {card.driver}, {_group(pci, card)}"
     for number, vf in pci.virtual_functions(card):
         whose = f"instance {leases[vf.address]}'s" if vf.address in leases else why_taken(vf, links) or "free"
         yield f"virtual function {number}: {vf.address}, driver {vf.driver or 'none'}, {_group(pci, vf)}: {whose}"
