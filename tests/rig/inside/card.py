@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +12,7 @@ from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
-from isoscope.backends.sriov import settings
 from isoscope.backends.sriov.journal import claimant
-from isoscope.backends.sriov.links import Links
 from isoscope.backends.sriov.pci import Pci
 from isoscope.core import Instance, Workload
 from isoscope.core.workload import Network
@@ -39,21 +38,26 @@ sys.stdin.read()
 
 
 def state() -> dict[str, Any]:
-    """All that may be changed: functions with their drivers, the card's terms for them, and the network devices."""
-    links = Links.read()
-    card = Pci().function(CARD.address) if CARD else None
+    """All that may be changed: functions with their drivers, network devices, and the card's terms for its functions.
+
+    The latter two by ip(8), which knows nothing of our ways to read and set them.
+    """
+    told = subprocess.run(["ip", "-json", "-details", "address", "show"], check=True, capture_output=True).stdout
     return {
         "functions": Pci().functions(),
-        "terms": {number: settings.read(PORT, number) for number in range(len(card.vfs) if card else 0)},
-        "up": links.up,
-        "devices": {name: settings.read_device(name) for name in sorted(os.listdir("/sys/class/net"))},
-        "addresses": {name: kept for name, found in links.addresses.items() if (kept := _given(found))},
-        "claimant": claimant(CARD.address) if CARD else None,
+        "devices": {link["ifname"]: _lasting(link) for link in json.loads(told)},
+        "claimant": claimant(PF.name),
     }
 
 
-def _given(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(text for text in addresses if not text.startswith("fe80")))
+def _lasting(link: dict[str, Any]) -> dict[str, Any]:
+    """What is set, of what is told of a network device."""
+    addresses = (f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"])
+    return {
+        "up": "UP" in link["flags"],
+        "addresses": sorted(text for text in addresses if not text.startswith("fe80")),
+        **{name: link.get(name) for name in ("mtu", "address", "master", "altnames", "vfinfo_list")},
+    }
 
 
 def lease(instance: Instance) -> dict[str, Any]:
@@ -88,13 +92,16 @@ def write(path: Path, text: str) -> None:
 @contextmanager
 def of_others() -> Iterator[tuple[str, ...]]:
     """Three virtual functions that somebody else made and configured: each in its own way, none in use."""
+    run("ip", "link", "set", PORT, "up")  # or a driver gets no address of it, and makes one up
     write(PF / "sriov_numvfs", "3")
     try:
         vfs = Pci().function(PF.name).vfs
-        [name] = Pci().function(vfs[0]).interfaces
-        run("ip", "link", "set", name, "name", "theirs0", "mtu", "1400")
         run("ip", "link", "set", PORT, "vf", "0", "mac", "02:00:00:00:00:07")
         run("ip", "link", "set", PORT, "vf", "0", "vlan", "5", "qos", "3")
+        write(PF.parent / vfs[0] / "driver/unbind", vfs[0])  # a driver reads its address when it is bound
+        write(Path("/sys/bus/pci/drivers_probe"), vfs[0])
+        [name] = Pci().function(vfs[0]).interfaces
+        run("ip", "link", "set", name, "name", "theirs0", "mtu", "1400")
         run("ip", "link", "set", PORT, "vf", "1", "spoofchk", "off")
         run("ip", "link", "set", PORT, "vf", "1", "trust", "on")
         write(PF.parent / vfs[1] / "driver/unbind", vfs[1])
@@ -102,6 +109,7 @@ def of_others() -> Iterator[tuple[str, ...]]:
         yield vfs
     finally:
         write(PF / "sriov_numvfs", "0")
+        run("ip", "link", "set", PORT, "down")
 
 
 @contextmanager
