@@ -16,10 +16,12 @@ pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 CONTAINER, VM = "container:network=vf", "vm:network=vf"
 TO_INSTANCE, BETWEEN = "host-to-instance", "instance-to-instance"
 
-#: The state of the card, of its functions and of all network devices, before and after.
+#: The state of the card, of its functions and of all network devices, before and after. Carriers are no part of it: the
+#: rig's own way out may not have had its when the rig was ready.
 SCRIPT = """
-state() { cat /sys/bus/pci/devices/0000:01:00.0/sriov_numvfs /sys/bus/pci/devices/0000:01:00.0/sriov_drivers_autoprobe
-          ip -brief link; ip -brief -4 address; ls /sys/bus/pci/drivers/igbvf /sys/bus/pci/drivers/vfio-pci; }
+card=/sys/bus/pci/devices/0000:01:00.0
+state() { grep . $card/sriov_numvfs $card/sriov_drivers_autoprobe /sys/class/net/*/flags /sys/class/net/*/address
+          ip -oneline -4 address; ls /sys/bus/pci/drivers/igbvf /sys/bus/pci/drivers/vfio-pci; }
 before=$(state)
 "$@" || exit
 [ "$before" = "$(state)" ] || { echo "the card is not as it was: $before"; state; exit 9; } >&2
