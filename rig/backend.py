@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from isoscope.backends.vm import tsc
 from isoscope.backends.vm.files import Files
 from isoscope.backends.vm.process import find
 from isoscope.core.backend import Backend, Lack
@@ -77,6 +78,7 @@ class RigBackend(Backend):
             memory=memory,
             console=files.console,
             control=files.control,
+            tsc_khz=tsc.khz(),
             shares=shares,
         )
         proof = {"accelerator": "tcg", "guest": machine.guest.package, "qemu": str(machine.emulator.program)}

@@ -48,6 +48,7 @@ class Machine:
     memory: int  #: bytes
     console: Path  #: sockets that listen
     control: Path
+    tsc_khz: int | None  #: rate of the time-stamp counter that it sees, where it is known
     shares: tuple[Share, ...] = ()
 
     def command(self) -> list[str]:
@@ -62,7 +63,10 @@ class Machine:
         yield from ("-smp", str(self.cpus), "-m", f"{self.memory >> 20}M")
         # vfio-pci(5) wants interrupts remapped, or a device could raise any of the host's.
         yield from ("-device", "intel-iommu,intremap=on")
-        yield from ("-kernel", str(self.guest.kernel), "-initrd", str(self.guest.initrd), "-append", _KERNEL)
+        yield from ("-kernel", str(self.guest.kernel), "-initrd", str(self.guest.initrd))
+        # What it measures itself may be far off: see `isoscope.backends.vm.tsc`.
+        rate = "" if self.tsc_khz is None else f" tsc_early_khz={self.tsc_khz}"
+        yield from ("-append", _KERNEL + rate)
 
     def _channels(self) -> Iterator[str]:
         yield from ("-chardev", f"socket,id=console,path={_escaped(self.console)}", "-serial", "chardev:console")

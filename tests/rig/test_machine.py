@@ -18,6 +18,7 @@ MACHINE = Machine(
     memory=2 << 30,
     console=Path("/h/console"),
     control=Path("/h/control"),
+    tsc_khz=2_600_000,
 )
 
 TARGET = PurePosixPath("/t")
@@ -31,6 +32,13 @@ def test_the_hosts_root_can_only_be_read() -> None:
     [root] = values(MACHINE.command(), "-fsdev")
     assert "path=/," in root
     assert root.endswith(",readonly=on")
+
+
+def test_it_is_told_the_rate_of_its_clock() -> None:
+    [words] = values(MACHINE.command(), "-append")
+    assert "tsc_early_khz=2600000" in words.split()
+    [words] = values(replace(MACHINE, tsc_khz=None).command(), "-append")
+    assert "tsc_early_khz" not in words
 
 
 def test_a_share_can_be_written_only_when_asked_for() -> None:
