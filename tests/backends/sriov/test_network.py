@@ -28,7 +28,7 @@ def terms(**options: str) -> VfTerms:
     return vf_terms({**defaults, **options})
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the links are that say whose a card is."""
     directory = tmp_path / "run"
@@ -124,9 +124,7 @@ def test_a_disk_controller_is_no_network_card(tree, tmp_path: Path, record: Reco
 
 
 @pytest.mark.root
-def test_a_card_of_another_state_directory_is_refused(
-    tree, host: Path, tmp_path: Path, record: Record, claims: Path
-) -> None:
+def test_a_card_of_another_state_directory_is_refused(tree, host: Path, tmp_path: Path, record: Record) -> None:
     other = Journal(tmp_path / "other/sriov/0000:03:00.1.json", "0000:03:00.1", "enp3s0f1", up=False, autoprobe=True)
     other.file.parent.mkdir(parents=True)
     other.begin()
