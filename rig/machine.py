@@ -61,7 +61,7 @@ class Machine:
         yield from ("-name", f"guest={_escaped(self.name)}", "-nodefaults", "-no-user-config", "-no-reboot")
         yield from ("-display", "none", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max")
         yield from ("-smp", str(self.cpus), "-m", f"{self.memory >> 20}M")
-        # vfio-pci(5) wants interrupts remapped, or a device could raise any of the host's.
+        # VFIO wants interrupts remapped (Documentation/driver-api/vfio.rst), or a device could raise any of the host's.
         yield from ("-device", "intel-iommu,intremap=on")
         yield from ("-kernel", str(self.guest.kernel), "-initrd", str(self.guest.initrd))
         # What it measures itself may be far off: see `isoscope.backends.vm.tsc`.

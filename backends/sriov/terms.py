@@ -13,11 +13,11 @@ _SWITCH = ("on", "off")
 #: What backends that can take virtual functions offer; the words are those of ip-link(8).
 OPTIONS = (
     Option("pf", "with network=vf: the card, by its network device or PCI address; else the first that nobody uses"),
-    Option("vfs", "with network=vf: how many virtual functions a card gets that has none; else as many as 8"),
-    Option("vlan", "with network=vf: the VLAN that the card puts the instance into"),
-    Option("trust", "with network=vf: let the instance change its hardware address", _SWITCH, "off"),
+    Option("vfs", "with network=vf: how many virtual functions are made where there are none; else as many as 8"),
+    Option("vlan", "with network=vf: put the instance into this VLAN, out of the host's reach"),
+    Option("trust", "with network=vf: let it change its hardware address and see others' packets", _SWITCH, "off"),
     Option("spoofchk", "with network=vf: drop what it sends under another hardware address", _SWITCH, "on"),
-    Option("force", "with network=vf: take a card that this host uses, too", ("no", "yes"), "no"),
+    Option("force", "with network=vf: take a card although this host uses it", ("no", "yes"), "no"),
 )
 
 

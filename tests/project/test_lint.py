@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("core", "images", "backends", "benchmarks", "testing")
+PACKAGES = ("core", "images", "backends", "benchmarks", "rig", "testing")
 
 
 def run(*command: str, cwd: Path, **environment: str) -> None:
