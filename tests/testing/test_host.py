@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -249,6 +249,8 @@ def test_what_processes_share_is_everybodys(home):
         assert HostSnapshot.take(home).files == set()
     finally:
         shared.rmdir()
+        with suppress(OSError):  # others use it
+            shared.parent.rmdir()
 
 
 def test_images_and_caches_are_kept_on_purpose(home):
