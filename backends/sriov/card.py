@@ -10,8 +10,8 @@ from isoscope.backends.network import device, netlink
 from isoscope.backends.sriov import settings
 from isoscope.backends.sriov.journal import Journal
 from isoscope.backends.sriov.links import Links
-from isoscope.backends.sriov.pci import VFIO, Function, Pci
-from isoscope.backends.sriov.safety import why_taken
+from isoscope.backends.sriov.pci import Function, Pci
+from isoscope.backends.sriov.safety import check_closed, why_taken
 from isoscope.core.errors import HostError, NotFound
 
 
@@ -67,8 +67,7 @@ def restore(pci: Pci, journal: Journal, links: Links) -> None:
 
 
 def _check_unused(pci: Pci, vf: Function, links: Links) -> None:
-    if vf.driver == VFIO and (user := pci.user(vf.group)):
-        raise HostError(f"{vf.address} is in use by {user}, and cannot go", hint="end it, and run isoscope gc")
+    check_closed(pci, vf, cannot="go")
     if why := why_taken(vf, links):
         raise HostError(f"{why}, and cannot go", hint="give it back, and run isoscope gc")
 

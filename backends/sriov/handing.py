@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,7 +11,8 @@ from isoscope.backends.network import device, netlink
 from isoscope.backends.sriov import settings
 from isoscope.backends.sriov.journal import Journal
 from isoscope.backends.sriov.lease import VfLease, VfTerms
-from isoscope.backends.sriov.pci import VFIO, Function, Pci
+from isoscope.backends.sriov.pci import Function, Pci
+from isoscope.backends.sriov.safety import check_closed, load_module
 from isoscope.core.errors import HostError, InputError, NotFound
 
 
@@ -45,8 +45,7 @@ def set_terms(lease: VfLease, terms: VfTerms) -> None:
 def connect(pci: Pci, lease: VfLease, netns: int) -> None:
     """Move a function's network device into a namespace, as its `eth0`. Raises HostError."""
     if not pci.function(lease.function).driver:
-        with suppress(OSError):
-            subprocess.run(["modprobe", "-q", pci.modalias(lease.function)], check=False, capture_output=True)
+        load_module(pci.modalias(lease.function))
         pci.probe(lease.function, lease.card)
     index = _device(pci, lease.function)
     if index is None:
@@ -92,8 +91,7 @@ def _restore(pci: Pci, journal: Journal, address: str, then: Mapping[str, Any]) 
     if not _stands(pci, address):
         return
     vf = pci.function(address)
-    if vf.driver == VFIO and (user := pci.user(vf.group)):
-        raise HostError(f"{address} is in use by {user}, and cannot be given back", hint="end it, and run isoscope gc")
+    check_closed(pci, vf, cannot="be given back")
     pci.unbind(address)  # wherever its network device is by now, it is gone, with all that was set on it
     for interface in pci.function(journal.card).interfaces[:1]:
         settings.write(interface, then["number"], then["terms"])

@@ -30,7 +30,7 @@ class Journal:
     made: int = 0  #: virtual functions that we made; 0 where there were some, which stay
     subnet: str = ""  #: that the instances' addresses are of
     ready: bool = False  #: everything has been written that a card must get before it hands out functions
-    #: What was before, by PCI address of a virtual function: see `handing.Before`.
+    #: What was before, by PCI address of a virtual function: see `handing.before`.
     functions: dict[str, dict[str, Any]] = field(default_factory=dict)
     leases: dict[str, str] = field(default_factory=dict)  #: PCI address of a virtual function to instance id
     boot: str = field(default_factory=lambda: Owner.current().boot_id)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from isoscope.core.errors import HostError, NotFound
+from isoscope.core.host.files import names_in, read, target
 from isoscope.core.patience import patience
 
 _BRIDGE = 0x06  #: base class of bridges, include/linux/pci_ids.h
@@ -64,31 +65,31 @@ class Pci:
 
     def functions(self) -> list[Function]:
         """All, by address."""
-        return [self.function(name) for name in _names(self._devices)]
+        return [self.function(name) for name in names_in(self._devices)]
 
     def function(self, address: str) -> Function:
         """One function. Raises NotFound."""
         path = self._devices / address
         if not _ADDRESS.fullmatch(address) or not path.is_dir():
             raise NotFound(f"there is no PCI function {address!r}", hint="lspci -D lists them")
-        numbered = sorted((int(n[6:]), n) for n in _names(path) if n.startswith("virtfn") and n[6:].isdecimal())
-        group = _target(path / "iommu_group")
-        devices = _names(path / "net")
+        numbered = sorted((int(n[6:]), n) for n in names_in(path) if n.startswith("virtfn") and n[6:].isdecimal())
+        group = target(path / "iommu_group")
+        devices = names_in(path / "net")
         own = tuple(
-            name for name in devices if not _REPRESENTOR.fullmatch(_text(path / "net" / name / "phys_port_name"))
+            name for name in devices if not _REPRESENTOR.fullmatch(read(path / "net" / name / "phys_port_name"))
         )
-        override = _text(path / "driver_override")
+        override = read(path / "driver_override")
         return Function(
             address=address,
             kind=self._number(path / "class", 16) >> 16,
-            driver=_target(path / "driver"),
+            driver=target(path / "driver"),
             override="" if override == "(null)" else override,
             group=int(group) if group.isdecimal() else None,
             interfaces=own,
             switched=len(own) < len(devices),
-            physical=_target(path / "physfn"),
+            physical=target(path / "physfn"),
             total_vfs=self._number(path / "sriov_totalvfs", 10),
-            vfs=tuple(_target(path / name) for _, name in numbered),
+            vfs=tuple(target(path / name) for _, name in numbered),
             autoprobe=self._number(path / "sriov_drivers_autoprobe", 10) != 0,
         )
 
@@ -99,7 +100,7 @@ class Pci:
 
     def group(self, number: int) -> list[Function]:
         """The members of an IOMMU group, by address."""
-        members = map(self._find, _names(self._sys / f"kernel/iommu_groups/{number}/devices"))
+        members = map(self._find, names_in(self._sys / f"kernel/iommu_groups/{number}/devices"))
         return [one for one in members if one is not None]
 
     def _find(self, address: str) -> Function | None:
@@ -145,10 +146,10 @@ class Pci:
         return ""
 
     def _openers(self, node: str) -> Iterator[str]:
-        for process in filter(str.isdecimal, _names(self._root / "proc")):
+        for process in filter(str.isdecimal, names_in(self._root / "proc")):
             descriptors = self._root / "proc" / process / "fd"
-            if any(_link(descriptors / name) == node for name in _names(descriptors)):
-                yield f"process {process} ({_text(descriptors.parent / 'comm')})"
+            if any(_link(descriptors / name) == node for name in names_in(descriptors)):
+                yield f"process {process} ({read(descriptors.parent / 'comm')})"
 
     # Writing. Each raises HostError with what the kernel said.
 
@@ -181,7 +182,7 @@ class Pci:
             self._write(self._sys / "bus/pci/drivers_probe", address)
         finally:
             self.set_override(address, before)
-        if _target(self._devices / address / "driver") != driver:
+        if target(self._devices / address / "driver") != driver:
             raise HostError(f"the driver {driver} does not take {address}", hint="dmesg may say why")
 
     def probe(self, address: str, card: str) -> None:
@@ -192,14 +193,14 @@ class Pci:
             self._write(self._sys / "bus/pci/drivers_probe", address)
         finally:
             self.set_autoprobe(card, on=before)
-        if not _target(self._devices / address / "driver"):
+        if not target(self._devices / address / "driver"):
             raise HostError(
                 f"the kernel has no driver for {address}", hint="modprobe igbvf, ixgbevf, iavf or mlx5_core"
             )
 
     def modalias(self, address: str) -> str:
         """What modprobe(8) finds a function's driver by."""
-        return _text(self._devices / address / "modalias")
+        return read(self._devices / address / "modalias")
 
     def _write(self, path: Path, text: str, *, blocks: bool = False) -> None:
         """Write to a file of the kernel's; `blocks` for what waits until a driver has let go."""
@@ -219,7 +220,7 @@ class Pci:
 
     def _number(self, path: Path, base: int) -> int:
         try:
-            return int(_text(path).removeprefix("0x"), base)
+            return int(read(path).removeprefix("0x"), base)
         except ValueError:
             return 0
 
@@ -243,28 +244,9 @@ def _write_in_a_child(path: Path, text: str) -> None:
             raise HostError(f"cannot write {text!r} to {path}: {reason}", hint="see dmesg(1)")
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _names(directory: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []
-
-
 def _link(link: Path) -> str:
     """What a link points to; "" when there is none."""
     try:
         return os.readlink(link)
     except OSError:
         return ""
-
-
-def _target(link: Path) -> str:
-    """Last part of it."""
-    return Path(_link(link)).name

@@ -66,13 +66,24 @@ def check_iommu(card: Function) -> None:
 def require_vfio(pci: Pci) -> None:
     """Load the driver that hands devices to VMs, unless it is. Raises HostError."""
     if not pci.has_driver(VFIO):
-        with suppress(OSError):
-            subprocess.run(["modprobe", "-q", VFIO], check=False, capture_output=True)
+        load_module(VFIO)
     if not pci.has_driver(VFIO):
         raise HostError(
             f"the kernel has no driver {VFIO}, which hands devices to VMs",
             hint="modprobe vfio-pci; Debian's linux-image-amd64 has it",
         )
+
+
+def load_module(name: str) -> None:
+    """Have modprobe(8) load a module, or what has this modalias; whether it could is for the caller to see."""
+    with suppress(OSError):
+        subprocess.run(["modprobe", "-q", name], check=False, capture_output=True)
+
+
+def check_closed(pci: Pci, vf: Function, *, cannot: str) -> None:
+    """Whether nobody has a virtual function open through VFIO. Raises HostError, which says what it `cannot`."""
+    if vf.driver == VFIO and (user := pci.user(vf.group)):
+        raise HostError(f"{vf.address} is in use by {user}, and cannot {cannot}", hint="end it, and run isoscope gc")
 
 
 def why_taken(vf: Function, links: Links) -> str:

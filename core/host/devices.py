@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isoscope.core.host.facts import Iommu, SriovDevice, Unsliced
-from isoscope.core.host.files import cpuinfo, names_in, number, read
+from isoscope.core.host.files import cpuinfo, names_in, number, read, target
 
 _DEVICES = "sys/bus/pci/devices"
 _NETWORK, _BRIDGE = "0x02", "0x06"  # base classes, include/linux/pci_ids.h
@@ -116,11 +116,3 @@ def _company(path: Path, vfs: list[str]) -> Iterator[str]:
 
 def _is_own(device: Path, card: str) -> bool:
     return target(device / "physfn") == card or read(device / "class").startswith(_BRIDGE)
-
-
-def target(link: Path) -> str:
-    """Last part of what a link points to; empty when there is none."""
-    try:
-        return link.readlink().name
-    except OSError:
-        return ""

@@ -21,6 +21,14 @@ def names_in(directory: Path) -> list[str]:
         return []
 
 
+def target(link: Path) -> str:
+    """Last part of what a link points to; empty when there is none."""
+    try:
+        return link.readlink().name
+    except OSError:
+        return ""
+
+
 def number(path: Path) -> int | None:
     """The decimal number that is all of a file."""
     text = read(path)
