@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,17 +149,8 @@ class VmBackend(Backend):
         }
         template = base if storage.format == "raw" else overlay.template(base, self.context.home)
         cgroup = self._cgroup(launch, hypervisor)
-        return VmInstance(launch, self._site(hypervisor, template, cgroup, proof, machine))
-
-    def _site(
-        self,
-        hypervisor: Hypervisor,
-        template: Path,
-        cgroup: Cgroup,
-        proof: dict[str, str],
-        machine: Callable[[Launch, Files, Lease | VfLease | None], Machine],
-    ) -> Site:
-        return Site(self.context.home, hypervisor, self._lease, self._release, template, cgroup, proof, machine)
+        home = self.context.home
+        return VmInstance(launch, Site(home, hypervisor, self._lease, self._release, template, cgroup, proof, machine))
 
     def _lease(self, launch: Launch) -> Lease | VfLease | None:
         match launch.workload.network:

@@ -82,7 +82,7 @@ class GuestInstance(Instance):
         self._control.send(Kind.CONFIGURE, payload=terms)
         self._task = self._control.open(
             lambda send: Task(
-                self._command(self._main_command(), self.launch.stdio, self.workload.terminal),
+                self._command(self.workload.command, self.launch.stdio, self.workload.terminal),
                 send,
                 output=self.saw_output,
                 started=partial(self._reach, "exec"),
@@ -112,9 +112,6 @@ class GuestInstance(Instance):
             stdin=stdio.stdin,
             terminal=window_size(stdio) if terminal else None,
         )
-
-    def _main_command(self) -> tuple[str, ...]:
-        return self.workload.command
 
     def _environment(self) -> dict[str, str]:
         return self.launch.environment()
