@@ -69,8 +69,9 @@ def compare(  # noqa: PLR0917 -- click's parameters
     WORKLOAD is a registered name or a TOML file. Without arguments: start-up of `hello` on every backend that is ready
     here. A block holds every variant once for each benchmark; a block before the first warms up.
 
-    What fails is told and the rest goes on; the status is then 1. Stopped by Ctrl-C, what was measured is kept, the
-    status is 130, and --resume goes on under the run's own terms, with the whole --budget again.
+    What fails is told and the rest goes on; the status is then 1. What this host lacks for one variant does not stop
+    the others; the status is then 3. Stopped by Ctrl-C, what was measured is kept, the status is 130, and --resume goes
+    on under the run's own terms, with the whole --budget again.
     """
     for name, value in (("-n", blocks), ("--precision", precision)):
         if quick and value is not None:
@@ -113,7 +114,7 @@ def _measure(lab: Lab, workload: str | None, request: dict[str, Any], *, as_json
     if stopped is not None:
         click.echo(f"stopped; go on with: isoscope compare --resume {run.directory}", err=True)
         return 128 + stopped.signal_number
-    return 1 if run.failed else 0
+    return 1 if run.failed else 3 if run.lacking else 0
 
 
 def _show(run: Run, written: Path, *, as_json: bool) -> None:

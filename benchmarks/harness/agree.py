@@ -32,18 +32,19 @@ BASELINE = "process"
 def agree(lab: Lab, comparison: Comparison, progress: Progress) -> tuple[Terms, dict[str, Benchmark]]:
     """The terms of a new run, and its benchmarks by name.
 
-    Raises InputError, NotFound, Unsupported or BackendUnavailable.
+    A variant that cannot run here is told, and its trials will be `unavailable`; BackendUnavailable is raised when none
+    can. Raises InputError, NotFound or Unsupported as well.
     """
     extent = Extent.of(comparison)
     requests = {request.benchmark: request for request in _requests(comparison.benchmarks)}
     benchmarks = _benchmarks(lab, tuple(requests))
     names = _distinct("variant", [str(variant) for variant in comparison.variants])
-    for variant in comparison.variants:
-        _check(lab, variant)
-    baseline = next((str(v) for v in comparison.variants if v.backend == BASELINE), names[0])
+    ready = _ready(lab, comparison.variants, progress)
+    baseline = next((str(variant) for variant in ready if variant.backend == BASELINE), str(ready[0]))
     terms = Terms(
         subjects=tuple(
-            _subject(lab, comparison, benchmark, requests[name], progress) for name, benchmark in benchmarks.items()
+            _subject(lab, comparison, benchmark, requests[name], ready=ready, progress=progress)
+            for name, benchmark in benchmarks.items()
         ),
         variants=names,
         baseline=baseline,
@@ -77,8 +78,7 @@ def agreed(lab: Lab, directory: Path, progress: Progress) -> tuple[Terms, dict[s
             hint="start a new run, or use that version",
         )
     benchmarks = _benchmarks(lab, tuple(subject.benchmark for subject in terms.subjects))
-    for variant in terms.parsed_variants:
-        _check(lab, variant)
+    _ready(lab, terms.parsed_variants, progress)
     for subject in terms.subjects:
         if _digest(lab, subject.workload, progress) != subject.image:
             raise InputError(
@@ -108,6 +108,25 @@ def _distinct(kind: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _ready(lab: Lab, variants: Sequence[Variant], progress: Progress) -> list[Variant]:
+    """The variants that can run here; what the others lack is told before anybody waits for the rest.
+
+    Raises what `_check` raises, BackendUnavailable only when no variant is left.
+    """
+    ready, missing = [], []
+    for variant in variants:
+        try:
+            _check(lab, variant)
+            ready.append(variant)
+        except BackendUnavailable as error:
+            missing.append((variant, error))
+    if not ready:
+        raise missing[0][1]
+    for variant, why in missing:
+        progress({"event": "note", "text": f"{variant} will not be run: {why.message} ({why.hint})"})
+    return ready
+
+
 def _check(lab: Lab, variant: Variant) -> None:
     """Refuse a variant whose backend is unknown, does not take its options, or cannot run here."""
     backend = lab.backend(variant.backend)
@@ -121,13 +140,21 @@ def _check(lab: Lab, variant: Variant) -> None:
     backend.check(options)
 
 
-def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Request, progress: Progress) -> Subject:
+def _subject(
+    lab: Lab,
+    comparison: Comparison,
+    benchmark: Benchmark,
+    request: Request,
+    *,
+    ready: Sequence[Variant],
+    progress: Progress,
+) -> Subject:
     workload = comparison.workload or lab.workload(benchmark.workload)
     asked_for = any(variant.backend == HARNESS for variant in comparison.variants)
     hidden = HARNESS in lab.backend_names and not asked_for and _can(lab, HARNESS, benchmark)
     options = request.resolve(benchmark.options, quick=comparison.quick)
     own = {option.name: option.read(options[option.name]) for option in benchmark.options}
-    benchmark.agree(lab, comparison.variants, workload, own)
+    benchmark.agree(lab, ready, workload, own)
     return Subject(
         benchmark=benchmark.name,
         workload=workload,

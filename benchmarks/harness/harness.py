@@ -21,7 +21,7 @@ from isoscope.benchmarks.harness.stopping import Ended, Stopping
 from isoscope.benchmarks.harness.terms import SCHEMA, Subject, Terms
 from isoscope.benchmarks.metrics import END_OF_TRIAL
 from isoscope.benchmarks.results.trials import Row, TrialsFile, Unwritable
-from isoscope.core.errors import IsoscopeError, Unsupported
+from isoscope.core.errors import BackendUnavailable, IsoscopeError, Unsupported
 from isoscope.core.lab import Lab
 from isoscope.core.patience import patience
 from isoscope.core.variant import Variant
@@ -113,7 +113,7 @@ class Harness:
                 missing = [metric for metric in missing if metric != value.metric]
         except Unwritable:
             raise
-        except Unsupported as error:
+        except (Unsupported, BackendUnavailable) as error:
             status, reason = "unavailable", _reason(error)
         except Exception as error:  # whatever stops one trial must not stop the night
             status, reason = "failed", _reason(error)

@@ -122,6 +122,21 @@ class Run:
         """Whether any trial failed."""
         return bool((self.trials["status"] == "failed").any())
 
+    @property
+    def lacking(self) -> list[str]:
+        """The variants that this host could not run, or could no longer run: of some or all trials.
+
+        Not those whose backend lacks what one benchmark needs: that holds on every host, and others measured them.
+        """
+        ends = self.trials[self.trials["metric"] == "harness.trial"]
+        found = []
+        for variant in self.terms.variants:
+            tried = [set(rows["status"]) for _, rows in ends[ends["variant"] == variant].groupby("benchmark")]
+            never = bool(tried) and all(statuses == {"unavailable"} for statuses in tried)
+            if never or any(statuses >= {"ok", "unavailable"} for statuses in tried):
+                found.append(variant)
+        return found
+
     def write(self) -> None:
         """Write `summary.json` and `trials.parquet` from the trials. Raises HostError."""
         import pyarrow as pa  # type: ignore[import-untyped]

@@ -130,6 +130,14 @@ def test_a_wrong_request_is_told_in_two_lines(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_cannot_run_here_does_not_stop_the_others_and_makes_status_3(command: Command, tmp_path: Path) -> None:
+    done = command("compare", "-n", 1, "-b", "vm", "-b", "broken", "-o", tmp_path / "run")
+    assert done.returncode == 3
+    assert "unavailable: broken (startup), 1 trial(s)" in done.stdout
+    assert "apt install such" in done.stdout
+    assert re.search(r"^ready ↓ +vm\b", done.stdout, re.MULTILINE), "the other one was measured"
+
+
 def test_a_second_run_into_one_folder_is_refused(command: Command, tmp_path: Path) -> None:
     request = ("compare", "-n", 1, "-b", "vm", "-o", tmp_path / "run")
     assert command(*request).returncode == 0

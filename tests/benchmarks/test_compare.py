@@ -263,6 +263,20 @@ def test_what_nobody_named_and_cannot_run_is_told(compare: Compare, tmp_path: Pa
     assert compare(backends=("vm",), blocks=1, directory=tmp_path / "b").terms.not_run == ()
 
 
+def test_a_variant_that_was_named_and_cannot_run_is_told_first_and_its_trials_are_rows(compare: Compare) -> None:
+    events: list[dict[str, Any]] = []
+    run = compare(backends=("broken", "container", "vm"), blocks=2, progress=events.append)
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert any("broken will not be run" in text and "apt install such" in text for text in notes)
+    assert run.terms.baseline == "container", "not the one that cannot run"
+    rows = run.trials[(run.trials["variant"] == "broken") & (run.trials["metric"] == "startup.ready")]
+    assert list(rows["status"]) == ["unavailable"] * 3, "a row in the warm-up and in each block"
+    assert rows["value"].isna().all()
+    assert rows["reason"].str.contains("no such program").all()
+    assert run.lacking == ["broken"]
+    assert not run.failed
+
+
 class Stop:
     """Progress that sends a signal to this process when a trial begins."""
 
