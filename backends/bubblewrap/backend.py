@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
 
-from isoscope.backends.bubblewrap.arguments import arguments
+from isoscope.backends.bubblewrap.arguments import arguments, refuse_links
 from isoscope.backends.bubblewrap.instance import BubblewrapInstance
 from isoscope.backends.container import profile
-from isoscope.backends.launcher import volume
+from isoscope.backends.launcher import merged, volume
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.entering import Entrance
 from isoscope.backends.peer.instance import Means
@@ -49,7 +49,7 @@ class BubblewrapBackend(PeerBackend):
 
     @cached_property
     def _seccomp(self) -> bytes:
-        return profile.program(self.context.home / "cache")
+        return profile.required(profile.program, self.context.home / "cache")
 
     @cached_property
     def _entrance(self) -> Entrance:
@@ -59,7 +59,7 @@ class BubblewrapBackend(PeerBackend):
         _ = self.program
 
     def plan(self, launch: Launch) -> list[Step]:
-        words = arguments(launch, str(self.context.home / "mounts" / launch.record.mark))
+        words = arguments(launch, merged.place(self.context.home, launch.record))
         return [*super().plan(launch), Step("runtime", " ".join([self.program.path, *words, *launch.workload.command]))]
 
     def _instance(self, launch: Launch, means: Means) -> BubblewrapInstance:
@@ -67,6 +67,7 @@ class BubblewrapBackend(PeerBackend):
             raise Unsupported(
                 f"bubblewrap cannot become the image's user {launch.rootfs.user!r}", hint="take another backend"
             )
+        refuse_links(launch, means.tree)
         return BubblewrapInstance(launch, means, self.program, self._seccomp, self._entrance)
 
     def close(self) -> None:

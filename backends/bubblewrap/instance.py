@@ -31,7 +31,7 @@ class BubblewrapInstance(PeerInstance):
         super().__init__(launch, means)
         self._program, self._entrance = program, entrance
         self._filter = _readable(seccomp)
-        words = [program.path, *arguments(launch, str(means.tree)), "--seccomp", str(self._filter)]
+        words = [program.path, *arguments(launch, means.tree), "--seccomp", str(self._filter)]
         _, _, _, home = account(launch.rootfs) or (0, 0, (), "/")
         terminal = {"TERM": "xterm"} if self.workload.terminal else {}
         self._line = Start(

@@ -22,8 +22,10 @@ class TestBubblewrap(BackendConformance):
 @needs("runc")
 class TestRunc(BackendConformance):
     backend = "oci:runtime=runc"
+    unicode_only = True
 
 
 @needs("runsc")
 class TestGvisor(BackendConformance):
     backend = "oci:runtime=runsc"
+    unicode_only = True
