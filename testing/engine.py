@@ -72,8 +72,10 @@ class EngineProcess:
         return self
 
     def kill(self) -> None:
-        """End it as a crash would: what it started and did not take along runs on."""
+        """End it as a crash would: its containers run on."""
         self._end(signal.SIGKILL)
+        # Its containerd dies with it. Where the host's init is slow to put that away, the next dockerd takes it for alive.
+        (self.directory / "run/containerd/containerd.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End it, and its containers with it. Idempotent."""
@@ -88,8 +90,10 @@ class EngineProcess:
     def remove(self) -> list[str]:
         """Remove what it kept, after `stop`. Returns a line for each thing that it left and should not have."""
         self._remove_cgroups()
-        # It keeps the namespace by which containers have the host's network, and never lets go of it.
-        subprocess.run(["umount", self.directory / "run/netns/default"], stderr=subprocess.DEVNULL, check=False)
+        # It keeps the namespace by which containers have the host's network, and after a crash its own directory, bound
+        # to itself, and never lets go of them.
+        for path in ("run/netns/default", "data"):
+            subprocess.run(["umount", self.directory / path], stderr=subprocess.DEVNULL, check=False)
         left = HostSnapshot.take(self.directory)
         found = [f"process {line}" for line in left.processes] + [f"mount {line}" for line in left.mounts]
         if not left.mounts:  # never through a mount: behind it may stand a directory of the host

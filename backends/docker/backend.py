@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from threading import Lock
 from typing import ClassVar
@@ -86,7 +87,8 @@ class DockerBackend(Backend):
         launch.record.claim(docker={"address": address.url, "image": image, "container": launch.record.mark})
         identity = store.ensure(launch.rootfs)
         body = terms.create_body(launch, identity, mark(self.context.home))
-        return DockerInstance(launch, Site(engine, body, _known(engine, launch, identity)))
+        missing = partial(store.let_go, image)
+        return DockerInstance(launch, Site(engine, body, _known(engine, launch, identity), missing))
 
     def _engine(self, address: Address) -> tuple[Engine, Store]:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic_ns
@@ -40,6 +40,7 @@ class Site:
     engine: Engine
     body: Mapping[str, Any]  #: of POST /containers/create
     proof: Mapping[str, str]  #: what is known before
+    missing: Callable[[], None]  #: to be called when the engine does not have the image any more
 
 
 class DockerInstance(Instance):
@@ -87,6 +88,8 @@ class DockerInstance(Instance):
         except Refused as error:
             if error.status == 400:
                 raise InputError(error.message, hint="see the limits and mounts that were asked for") from error
+            if error.status == 404:
+                self._site.missing()
             raise
         self._id = made["Id"]
         if made["Warnings"]:

@@ -190,6 +190,11 @@ class Store:
                     entry.path.unlink()
                 return unused
 
+    def let_go(self, image: str) -> None:
+        """Do not take it for granted any more that an image is there, nor keep others from removing it."""
+        with self._lock:
+            self._let_go(image)
+
     def _let_go(self, image: str) -> None:
         fd, _ = self._held.pop(image, (-1, ""))
         if fd >= 0:

@@ -38,6 +38,7 @@ class Wire:
         self._prefix = f"/v{version}"
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = Lock()
+        self._closed = False
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Ask and wait for the answer: its JSON, or None. Raises Refused, Gone, Timeout."""
@@ -62,11 +63,7 @@ class Wire:
             except BaseException:
                 connection.close()
                 raise
-            if reply.will_close:
-                connection.close()
-            else:
-                with self._lock:
-                    self._idle.append(connection)
+            self._give_back(connection, keep=not reply.will_close)
             return reply.status, content
 
     def upgrade(self, path: str, body: Any = None) -> tuple[socket.socket, bytes]:
@@ -94,8 +91,9 @@ class Wire:
             return Line(self._connect(), self._request, pump, lost)
 
     def close(self) -> None:
-        """Close what is kept. Idempotent."""
+        """Close what is kept, and keep nothing any more. Idempotent."""
         with self._lock:
+            self._closed = True
             for connection in self._idle:
                 connection.close()
             self._idle.clear()
@@ -108,6 +106,13 @@ class Wire:
         connection.auto_open = 0
         connection.sock = self._connect()
         return connection, True
+
+    def _give_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
+        with self._lock:
+            if keep and not self._closed:
+                self._idle.append(connection)
+            else:
+                connection.close()
 
     def _connect(self) -> socket.socket:
         return self.address.connect(patience(_TIMEOUT))
