@@ -45,9 +45,8 @@ class Archive:
 @contextmanager
 def archive(rootfs: Rootfs, name: str, labels: Mapping[str, str], scratch: Path) -> Iterator[Archive]:
     """The image under one name, with these labels; its files are nameless ones in `scratch`. Raises HostError."""
-    with host_errors("cannot write an image for an engine"):
-        with tempfile.TemporaryFile(dir=scratch) as file:
-            yield _write(file, rootfs, name, labels, scratch)
+    with host_errors("cannot write an image for an engine"), tempfile.TemporaryFile(dir=scratch) as file:
+        yield _write(file, rootfs, name, labels, scratch)
 
 
 def _write(file: IO[bytes], rootfs: Rootfs, name: str, labels: Mapping[str, str], scratch: Path) -> Archive:

@@ -34,8 +34,8 @@ class DockerBackend(Backend):
     summary: ClassVar[str] = "containers of a Docker Engine, local or by DOCKER_HOST"
     by_default: ClassVar[bool] = False
     options: ClassVar[tuple[Option, ...]] = (
-        Option("host", "the engine's address, unix:///PATH or tcp://HOST:PORT; empty: DOCKER_HOST, or its usual socket"),
-        Option("runtime", "an OCI runtime by the name that the engine has for it; empty: its default"),
+        Option("host", "the engine's address, unix:///PATH or tcp://HOST:PORT; else DOCKER_HOST, or its usual socket"),
+        Option("runtime", "an OCI runtime by the name that the engine has for it; else its default"),
     )
     capabilities: ClassVar[Capabilities] = Capabilities(
         networks=frozenset({Network.NONE, Network.HOST, Network.BRIDGE}),

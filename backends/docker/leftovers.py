@@ -12,7 +12,7 @@ from isoscope.backends.docker.terms import INSTANCE_LABEL
 
 
 def remove_container(engine: Engine, name: str) -> None:
-    """Remove a container in any state, and its anonymous volumes. One that has gone is no error. Raises Refused, Gone."""
+    """Remove a container in any state, and its volumes. One that has gone is no error. Raises Refused, Gone."""
     try:
         engine.wire.call("DELETE", f"/containers/{name}?force=1&v=1")
     except Refused as error:

@@ -177,7 +177,7 @@ class Line:
             data = receive(self._socket)
             if data is None:
                 return
-            self._received += data
+            self._received = (self._received + data).lstrip(b"\r\n")  # the last line of an answer may come late
         if not data:
             self.close()
             self._lost()
@@ -210,7 +210,7 @@ def receive(connected: socket.socket) -> bytes | None:
 
 
 class _Source(io.BytesIO):
-    """Bytes that http.client takes for a socket. It closes what it has read to the end; how far that is, we still ask."""
+    """Bytes that http.client takes for a socket; what it has read to the end and closes can still be asked how far."""
 
     def makefile(self, mode: str) -> Self:
         return self

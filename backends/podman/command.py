@@ -95,7 +95,7 @@ def _limits(launch: Launch) -> Iterator[str]:
 
 
 def rlimits() -> Iterator[str]:
-    """podman raises these to 1048576, which needs a capability that root may lack; then, what the caller has.
+    """Podman raises these to 1048576, which needs a capability that root may lack; then, what the caller has.
 
     Of processes, podman itself has no more than there may be pids.
     """
@@ -116,5 +116,7 @@ def _mounts(launch: Launch) -> Iterator[str]:
         yield from ("--volume", f"{volume.directory(launch.record)}:{volume.TARGET}")
     for mount in launch.workload.mounts:
         if ":" in f"{mount.source}{mount.target}":
-            raise InputError(f"podman cannot show {str(mount.source)!r}: a colon", hint="rename it, or bind it elsewhere")
+            raise InputError(
+                f"podman cannot show {str(mount.source)!r}: a colon", hint="rename it, or bind it elsewhere"
+            )
         yield from ("--volume", f"{mount.source}:{mount.target}:{'ro' if mount.read_only else 'rw'}")

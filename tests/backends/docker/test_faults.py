@@ -1,24 +1,17 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from isoscope.backends.docker.address import Address
+from isoscope.backends.docker.engine import Engine
 from isoscope.backends.docker.faults import Gone
 from isoscope.backends.docker.store import image_name
-from isoscope.core import Lab, Network, Resources, Workload
-from isoscope.core.errors import (
-    BackendUnavailable,
-    CommandNotExecutable,
-    HostError,
-    InputError,
-    InstanceFailed,
-    Unsupported,
-    WorkloadFailed,
-)
+from isoscope.core import Lab, Resources, Variant, Workload
+from isoscope.core.errors import BackendUnavailable, CommandNotExecutable, InputError, InstanceFailed
 from isoscope.testing.engine import EngineProcess, can_run, running_engine
 from isoscope.testing.fixtures import state_directory
 
@@ -41,17 +34,18 @@ def test_what_is_no_address(lab: Lab, address: str) -> None:
 
 
 def test_a_host_elsewhere_has_none_of_our_directories(lab: Lab) -> None:
-    assert not lab.capabilities(_variant("docker:host=tcp://192.0.2.1:2376")).mounts
-    assert lab.capabilities(_variant("docker:host=tcp://192.0.2.1:2376,runtime=runsc")).own_kernel
+    assert not lab.capabilities(Variant.parse("docker:host=tcp://192.0.2.1:2376")).mounts
+    assert lab.capabilities(Variant.parse("docker:host=tcp://192.0.2.1:2376,runtime=runsc")).own_kernel
 
 
-def test_a_socket_that_one_may_not_use(lab: Lab, engine: EngineProcess) -> None:
-    """Seen by a child without privileges; here, the engine's socket is root's alone."""
-    mode = stat.S_IMODE(os.stat(engine.socket).st_mode)
-    assert not mode & stat.S_IWOTH
-    hint = Gone(engine.address, "Permission denied").hint
-    assert "root" in hint
-    assert "docker" in hint
+def test_a_socket_that_one_may_not_use(engine: EngineProcess) -> None:
+    os.seteuid(65534)
+    try:
+        with pytest.raises(Gone, match="Permission denied") as raised:
+            Engine(Address(engine.address))
+    finally:
+        os.seteuid(0)
+    assert "group" in raised.value.hint
 
 
 def test_a_runtime_that_the_engine_does_not_know(lab: Lab, engine: EngineProcess) -> None:
@@ -61,36 +55,27 @@ def test_a_runtime_that_the_engine_does_not_know(lab: Lab, engine: EngineProcess
 
 
 def test_limits_that_the_engine_refuses(lab: Lab, engine: EngineProcess) -> None:
-    with lab.create(replace(FOREVER, resources=Resources(memory=1 << 20)), "docker") as instance:
-        with pytest.raises(InputError, match="[Mm]inimum memory limit"):
-            instance.start()
+    workload = replace(FOREVER, resources=Resources(memory=1 << 20))
+    with lab.create(workload, "docker") as instance, pytest.raises(InputError, match="inimum memory limit"):
+        instance.start()
 
 
-def test_a_script_without_an_interpreter(lab: Lab, engine: EngineProcess, tmp_path: Path) -> None:
-    """The engine makes 126 of what cannot be executed, and so do we."""
-    with lab.create(Workload(command=("/etc/passwd",)), "docker") as instance:
-        with pytest.raises(CommandNotExecutable, match="permission denied"):
-            instance.start()
+def test_what_is_no_program(lab: Lab, engine: EngineProcess) -> None:
+    workload = Workload(command=("/etc/passwd",))
+    with lab.create(workload, "docker") as instance, pytest.raises(CommandNotExecutable, match="permission denied"):
+        instance.start()
 
 
 def test_what_has_gone_from_the_engine(lab: Lab, engine: EngineProcess) -> None:
-    """Somebody removes the image between `create` and `start`: that start fails, and the next one puts it there anew."""
-    backend = lab.backend("docker")
+    """Somebody removes the image before a start: that one fails, and the next one finds it there again."""
     with lab.create(FOREVER, "docker") as instance:
         engine_of = instance._engine
         with engine_of.speaking():
             engine_of.sdk.remove_image(image_name(lab.home, instance.launch.rootfs.digest))
-        with pytest.raises(InstanceFailed, match="[Nn]o such image"):
+        with pytest.raises(InstanceFailed, match="o such image"):
             instance.start()
     with lab.start(Workload(command=("true",)), "docker") as again:
         assert again.wait(30).code == 0
-    assert backend.sweep([]) != []
-
-
-def _variant(text: str) -> object:
-    from isoscope.core import Variant
-
-    return Variant.parse(text)
 
 
 @pytest.fixture
@@ -115,8 +100,7 @@ def test_an_engine_that_dies(lab: Lab, own_engine: EngineProcess) -> None:
     with pytest.raises(BackendUnavailable):
         lab.create(FOREVER, variant)
     assert [record.id for record in lab.registry] == [instance.record.id]
-    lab.registry.find(instance.record.id).claim()
-    [line for line in lab.gc() if "docker" in line]
+    assert [line for line in lab.gc() if line.startswith("kept image")] == []  # it is in use, as far as is known
 
     own_engine.start()
     with lab.start(Workload(command=("echo", "back")), variant) as back:
