@@ -90,7 +90,7 @@ def _digest(file: IO[bytes]) -> str:
 
 
 def write_layer(layer: Path, file: IO[bytes]) -> None:
-    """One unpacked layer as a tar stream: every entry, sorted by path, and whiteouts as OCI has them. Raises OSError."""
+    """One unpacked layer as a tar stream: entries sorted by path, whiteouts as OCI has them. Raises OSError."""
     written: dict[tuple[int, int], str] = {}
     with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape") as tar:
         for path, status in _entries(layer, ""):

@@ -74,7 +74,7 @@ class EngineProcess:
     def kill(self) -> None:
         """End it as a crash would: its containers run on."""
         self._end(signal.SIGKILL)
-        # Its containerd dies with it. Where the host's init is slow to put that away, the next dockerd takes it for alive.
+        # Its containerd dies with it. Until the host's init puts that away, the next dockerd takes it for alive.
         (self.directory / "run/containerd/containerd.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:

@@ -40,7 +40,7 @@ class DockerExecution(Execution):
         """Listen to its output, and feed it."""
         stream.follow(early)
         if stdin is not None:
-            self._feeder = Feeder(stdin, stream.socket)
+            self._feeder = Feeder(stdin, stream)
 
     def over(self) -> None:
         """For its stream: the engine has closed it, as it does once it knows the status."""

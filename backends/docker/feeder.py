@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import socket
 import threading
+
+from isoscope.backends.docker.stream import Stream
 
 _PIECE = 1 << 15
 
 
 class Feeder:
-    """Passes a descriptor's bytes on to a container's socket, and their end."""
+    """Passes a descriptor's bytes on to a container, and their end."""
 
-    def __init__(self, source: int, target: socket.socket) -> None:
-        # A descriptor of its own: the stream closes its one at the end, and the number may be another's by then.
-        self._source, self._target = source, target.dup()
+    def __init__(self, source: int, stream: Stream) -> None:
+        self._source, self._stream = source, stream
+        self._target = stream.descriptor()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="isoscope-stdin", daemon=True)
         self._thread.start()
@@ -26,17 +27,17 @@ class Feeder:
         os.eventfd_write(self._wake, 1)
         self._thread.join()
         os.close(self._wake)
+        os.close(self._target)
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):  # the container has ended, or the caller closed the descriptor
             while self._ready(self._source, select.POLLIN):
                 data = os.read(self._source, _PIECE)
                 if not data:
-                    self._target.shutdown(socket.SHUT_WR)
-                    break
-                while data and self._ready(self._target.fileno(), select.POLLOUT):
-                    data = data[self._target.send(data) :]
-        self._target.close()
+                    self._stream.end_input()
+                    return
+                while data and self._ready(self._target, select.POLLOUT):
+                    data = data[self._stream.send(data) :]
 
     def _ready(self, fd: int, event: int) -> bool:
         """Wait until `fd` is ready; False when the thread is to end."""

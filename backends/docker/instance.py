@@ -107,7 +107,7 @@ class DockerInstance(Instance):
         )
         self._stream.follow(early)
         if self.launch.stdio.stdin is not None:
-            self._feeder = Feeder(self.launch.stdio.stdin, connected)
+            self._feeder = Feeder(self.launch.stdio.stdin, self._stream)
 
     def _watch(self) -> None:
         # docker(1) asks before the start, for the next exit; a container that we remove ourselves stays until then.

@@ -5,7 +5,9 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from threading import Lock
@@ -61,7 +63,7 @@ class Stream:
         on_output: OnOutput,
         on_end: Callable[[], None],
     ) -> None:
-        self.socket = connected
+        self._socket = connected
         self._pump, self._on_output, self._on_end = pump, on_output, on_end
         self._frames = None if terminal else Frames()
         self._lock = Lock()
@@ -70,12 +72,12 @@ class Stream:
     def follow(self, early: bytes = b"") -> None:
         """Start to listen; `early` came already."""
         self._take(early, monotonic_ns())
-        self._pump.add(self.socket.fileno(), self._readable)
+        self._pump.add(self._socket.fileno(), self._readable)
 
     def _readable(self) -> None:
         at_ns = monotonic_ns()
         with self._lock:
-            data = receive(self.socket) if self._open else None
+            data = receive(self._socket) if self._open else None
         if data is None:
             return
         if data:
@@ -90,10 +92,30 @@ class Stream:
             if piece:
                 self._on_output(name, piece, at_ns)
 
+    def descriptor(self) -> int:
+        """A descriptor of the socket, to wait until it takes more. The caller closes it."""
+        return os.dup(self._socket.fileno())
+
+    def send(self, data: bytes) -> int:
+        """Pass input on, as much as there is room for: how many bytes that were. Raises OSError once it is closed.
+
+        Under the lock, since a connection with TLS cannot be read at the same time.
+        """
+        with self._lock:
+            try:
+                return self._socket.send(data)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return 0
+
+    def end_input(self) -> None:
+        """There is no more input. Raises OSError once it is closed."""
+        with self._lock:
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)  # ssl's own would end what is still to be read
+
     def close(self) -> None:
         """Listen no more. Idempotent."""
         with self._lock:
             if self._open:
                 self._open = False
-                self._pump.remove(self.socket.fileno())
-                self.socket.close()
+                self._pump.remove(self._socket.fileno())
+                self._socket.close()

@@ -57,8 +57,8 @@ class Podman:
     def line(self, *arguments: str) -> tuple[str, ...]:
         """A command line. The storage driver is the one that mounts nothing, for the tree is ours."""
         return (
-            *(self.program.path, "--root", str(self.directory / "root"), "--runroot", f"{self.volatile}/run"),
-            *("--tmpdir", f"{self.volatile}/tmp", "--storage-driver", "vfs", "--runtime", self.runtime),
+            *(self.program.path, "--root", str(self.directory / "root"), "--runroot", str(self.volatile / "run")),
+            *("--tmpdir", str(self.volatile / "tmp"), "--storage-driver", "vfs", "--runtime", self.runtime),
             *arguments,
         )
 

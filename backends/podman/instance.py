@@ -12,7 +12,8 @@ from pathlib import Path
 from isoscope.backends.peer.faults import plain
 from isoscope.backends.peer.instance import Means, PeerInstance
 from isoscope.backends.peer.spawn import Start
-from isoscope.backends.podman.command import Podman, identity_file
+from isoscope.backends.podman.command import Podman
+from isoscope.backends.podman.oom import OomWatch
 from isoscope.core.errors import CommandNotExecutable, CommandNotFound, InstanceFailed, IsoscopeError
 from isoscope.core.instance import Exit
 from isoscope.core.launch import Launch
@@ -27,6 +28,7 @@ class PodmanInstance(PeerInstance):
     def __init__(self, launch: Launch, means: Means, podman: Podman) -> None:
         super().__init__(launch, means)
         self._podman = podman
+        self._oom: OomWatch | None = None
         self._line = Start(podman.run(launch, str(means.tree)), podman.environment())
 
     def _peer(self) -> Start:
@@ -38,19 +40,14 @@ class PodmanInstance(PeerInstance):
         if found:
             directories = {key: f"{path}{found[1]}" for key, path in self._cgroup.directories.items()}
             self._cgroup = replace(self._cgroup, directories=directories)
+            if "memory" in directories:
+                self._oom = OomWatch(directories["memory"], self.launch.pump)
         super()._begun(at_ns)
 
     def _with_cause(self, how: Exit) -> Exit:
-        """The cgroup has gone by now, and what it knew: conmon leaves a file where the kernel killed."""
-        if how.signal == signal.SIGKILL and self._conmon_saw_oom():
-            return replace(how, oom_killed=True)
-        return how
-
-    def _conmon_saw_oom(self) -> bool:
-        with contextlib.suppress(OSError):
-            identity = identity_file(self.record.directory).read_text().strip()
-            return (self._podman.directory / "root/vfs-containers" / identity / "userdata/oom").exists()
-        return False
+        """The container's cgroup has gone by now, and what it knew."""
+        heard = self._oom.seen if self._oom is not None else self._means.cgroup.oom_killed()
+        return replace(how, oom_killed=True) if heard and how.signal == signal.SIGKILL else how
 
     def _host_pids(self) -> tuple[int, ...]:
         """The container's, conmon's, and podman's own, which waits for both."""
@@ -73,6 +70,12 @@ class PodmanInstance(PeerInstance):
         if not (shown := super().proof()):
             return {}
         return {**shown, "runtime": f"{self._podman.program.version}, {self._podman.runtime}"}
+
+    def _delete(self) -> None:
+        super()._delete()
+        if self._oom is not None:
+            self._oom.close()
+            self._oom = None
 
     def _end_peer(self) -> None:
         assert self._task is not None
