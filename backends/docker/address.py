@@ -69,7 +69,7 @@ def _unix(path: str, timeout: float) -> socket.socket:
 
 def _secured(connected: socket.socket, tls: Any, host: str | None) -> socket.socket:
     context = ssl.create_default_context(cafile=tls.ca_cert)
-    context.check_hostname = tls.verify and tls.assert_hostname is not False
+    context.check_hostname = bool(tls.verify)
     if not tls.verify:
         context.verify_mode = ssl.CERT_NONE
     if tls.cert:

@@ -12,8 +12,6 @@ from isoscope.backends.docker.wire import Wire
 from isoscope.core.errors import BackendUnavailable
 from isoscope.core.patience import patience
 
-#: Seconds within which an engine answers that is there at all.
-_ANSWER = 10.0
 #: Seconds for taking in an image of any size.
 _LOAD = 600.0
 
@@ -30,14 +28,15 @@ class Engine:
         except ImportError as error:
             raise BackendUnavailable(SDK.what, hint=SDK.remedy) from error
         self.address = address
-        try:
-            address.connect(patience(_ANSWER)).close()  # the SDK's errors hide why it cannot be reached
-        except OSError as error:
-            raise Gone(address.url, error.strerror or str(error)) from error
+        self.wire = Wire(address)
+        self.wire.version = self.wire.call("GET", "/version")["ApiVersion"]
         with self.speaking():
-            self.sdk = docker.APIClient(address.url, version="auto", timeout=int(patience(_LOAD)), tls=address.tls())
+            self.sdk = docker.APIClient(
+                address.url, version=self.wire.version, timeout=int(patience(_LOAD)), tls=address.tls()
+            )
+            # Or certificates and proxies that the environment has for the web would stand in for the engine's own.
+            self.sdk.trust_env = False
             self.info: Mapping[str, Any] = self.sdk.info()
-        self.wire = Wire(address, self.sdk.api_version)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
