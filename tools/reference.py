@@ -127,7 +127,7 @@ def backends() -> Iterator[str]:
 
 
 def _choices(choices: tuple[str, ...], default: str) -> str:
-    return ", ".join(f"`{choice}`" for choice in (default, *(c for c in choices if c != default)))
+    return ", ".join(f"`{choice}`" if choice else "none" for choice in (default, *(c for c in choices if c != default)))
 
 
 def _value(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""The peer backend `docker`: containers of a Docker Engine, by its API."""
