@@ -12,7 +12,7 @@ from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.lxc import config, monitor
 from isoscope.backends.lxc.groups import Groups
 from isoscope.backends.lxc.instance import LxcInstance, words
-from isoscope.backends.peer import trial
+from isoscope.backends.peer import links, trial
 from isoscope.backends.peer.instance import Means
 from isoscope.backends.peer.joining import NETNS, JoiningBackend
 from isoscope.backends.peer.program import Program
@@ -27,6 +27,7 @@ from isoscope.core.workload import Network
 
 _INSTALL = "apt-get install --no-install-recommends lxc"
 _OLDEST = 5  # the first with lxc.cgroup.dir.monitor.pivot
+_MOUNTED = ("/dev", "/proc", "/sys")
 _VERSION = re.compile(r"(\d+)\.\d+(\.\d+)?\S*", re.ASCII)
 
 
@@ -94,6 +95,7 @@ class LxcBackend(JoiningBackend):
         return [*said, *super().plan(launch), Step("runtime", " ".join(words(launch, self.program.path)))]
 
     def _instance(self, launch: Launch, means: Means) -> LxcInstance:
+        links.refuse("LXC", means.tree, [*_MOUNTED, launch.working_directory(), *config.targets(launch)])
         groups = self._groups(launch.record.mark, launch.record.directory)
         return LxcInstance(launch, means, self.program, groups, self._bridge.join(launch))
 

@@ -9,7 +9,7 @@ from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.lxc.groups import Groups
 from isoscope.backends.peer.bridge import resolv_conf
-from isoscope.core.errors import InputError
+from isoscope.core.errors import InputError, Unsupported
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Mount, Network
 
@@ -54,10 +54,16 @@ def definitions(launch: Launch) -> list[str]:
     ]
 
 
+def targets(launch: Launch) -> list[str]:
+    """Where it is told to show something, and makes what is missing."""
+    shown = [str(mount.target) for mount in _shown(launch)]
+    return shown if launch.workload.network is Network.NONE else ["/etc/resolv.conf", *shown]
+
+
 def _variables(launch: Launch) -> Iterator[str]:
     for name, value in launch.environment().items():
         if value != value.rstrip(" \t\n\r\v\f"):
-            raise InputError(
+            raise Unsupported(
                 f"LXC takes the white space away that variable {name!r} ends with", hint="end it with something else"
             )
         yield f"{name}={value}"
@@ -93,12 +99,16 @@ def _user(launch: Launch) -> Iterator[str]:
         yield f"lxc.init.groups = {','.join(map(str, groups))}"
 
 
-def _mounts(launch: Launch) -> Iterator[str]:
+def _shown(launch: Launch) -> list[Mount]:
     shown = list(launch.workload.mounts)
     if volume.wanted(launch):
         shown.append(Mount(volume.directory(launch.record), PurePosixPath(volume.TARGET)))
     # Outer ones first, or they would cover the inner ones.
-    for mount in sorted(shown, key=lambda mount: len(mount.target.parts)):
+    return sorted(shown, key=lambda mount: len(mount.target.parts))
+
+
+def _mounts(launch: Launch) -> Iterator[str]:
+    for mount in _shown(launch):
         kind = "dir" if mount.source.is_dir() else "file"
         access = "ro" if mount.read_only else "rw"
         target = str(mount.target).lstrip("/")

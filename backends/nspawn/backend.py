@@ -11,7 +11,7 @@ from isoscope.backends.launcher import merged, volume
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.nspawn import command
 from isoscope.backends.nspawn.instance import NspawnInstance
-from isoscope.backends.peer import trial
+from isoscope.backends.peer import links, trial
 from isoscope.backends.peer.instance import Means
 from isoscope.backends.peer.joining import NETNS, JoiningBackend
 from isoscope.backends.peer.program import Program
@@ -27,6 +27,7 @@ from isoscope.core.workload import Network, Resources
 _INSTALL = "apt-get install --no-install-recommends systemd-container"
 _OLDEST = 247  # in which --console=pipe, SYSTEMD_NSPAWN_LOCK and cgroups of version 2 are what they are today
 _KEPT = Path("/run/systemd/nspawn")
+_MOUNTED = ("/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108 -- where it mounts and makes devices
 
 
 class NspawnBackend(JoiningBackend):
@@ -96,6 +97,7 @@ class NspawnBackend(JoiningBackend):
         return [*super().plan(launch), Step("runtime", " ".join(words))]
 
     def _instance(self, launch: Launch, means: Means) -> NspawnInstance:
+        links.refuse("systemd-nspawn", means.tree, _MOUNTED)  # -v it looks up within the image
         return NspawnInstance(launch, means, self.program, self._bridge.join(launch))
 
     def _end(self, record: Record) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.peer.bridge import resolv_conf
-from isoscope.core.errors import InputError
+from isoscope.core.errors import Unsupported
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network
 
@@ -32,7 +32,7 @@ _RESOLV_CONF = "/etc/resolv.conf"
 def words(launch: Launch, program: str, root: Path, netns: str = "") -> tuple[str, ...]:
     """The words of the command. `netns` is the path of a network namespace that is ready, where there is one.
 
-    Raises InputError for what systemd-nspawn has no words for.
+    Raises Unsupported for what systemd-nspawn has no words for.
     """
     return (
         program,
@@ -84,7 +84,7 @@ def _user(launch: Launch) -> Iterator[str]:
         return
     user, colon, _ = text.partition(":")
     if colon:
-        raise InputError(
+        raise Unsupported(
             f"the image's user {text!r} names a group, and systemd-nspawn takes a user alone",
             hint="use another backend, or an image whose user has that group in its /etc/passwd",
         )
@@ -108,14 +108,14 @@ def _environment(launch: Launch) -> Iterator[tuple[str, str]]:
     terminal = {"TERM": "xterm"} if launch.workload.terminal else {}
     for name, value in {**terminal, **launch.environment()}.items():
         if not _VARIABLE.fullmatch(name):
-            raise InputError(
+            raise Unsupported(
                 f"systemd-nspawn takes no variable of the name {name!r}",
                 hint="its names are of letters, digits and '_'; leave it out",
             )
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InputError(
+            raise Unsupported(
                 f"variable {name!r} is not UTF-8, and systemd-nspawn takes no other", hint="leave it out, or encode it"
             ) from None
         yield name, value

@@ -12,7 +12,7 @@ from isoscope.backends.launcher.cgroups import UNIFIED, Tree
 from isoscope.backends.lxc import config
 from isoscope.backends.lxc.groups import Groups
 from isoscope.core import Exit, Mount, Network, Resources
-from isoscope.core.errors import InputError
+from isoscope.core.errors import ImageError, InputError
 
 pytestmark = [
     pytest.mark.root,
@@ -104,6 +104,19 @@ def test_the_network_decides_what_it_joins(lines):
     bridged = lines(network=Network.BRIDGE, netns="/proc/1/fd/2")
     assert "lxc.namespace.share.net = /proc/1/fd/2" in bridged
     assert not [line for line in bridged if line.startswith("lxc.net.")]
+
+
+@pytest.mark.parametrize(("name", "terms"), [
+    ("dev", {}), ("in", {"mounts": True}), ("etc", {"network": Network.HOST}), ("work", {"working_directory": "/work"}),
+])  # fmt: skip
+def test_a_link_of_the_image_leads_it_nowhere(box, tmp_path, name, terms):
+    (tmp_path / "host").mkdir()
+    (box.layer / name).symlink_to(f"../../../../../../../..{tmp_path}/host")
+    if "mounts" in terms:
+        terms = {"mounts": (Mount(tmp_path, PurePosixPath("/in/made here")),)}
+    with pytest.raises(ImageError, match=f"the image's link '{name}'"):
+        box.create("true", **terms)
+    assert os.listdir(tmp_path / "host") == []
 
 
 def test_nobody_else_reads_the_configuration(box):

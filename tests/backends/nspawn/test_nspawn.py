@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from isoscope.backends.nspawn import command
 from isoscope.core import Exit, Mount, Network
-from isoscope.core.errors import InputError, InstanceFailed
+from isoscope.core.errors import ImageError, InputError, InstanceFailed
 
 pytestmark = [
     pytest.mark.root,
@@ -79,6 +79,22 @@ def test_an_image_that_it_cannot_take(box):
     instance = box.create("true")
     with pytest.raises(InstanceFailed, match="/usr/ directory is missing"):
         instance.start()
+
+
+@pytest.mark.parametrize("name", ["dev", "run"])
+def test_a_link_of_the_image_leads_it_nowhere(box, tmp_path, name):
+    (box.layer / name).symlink_to(f"../../../../../../../..{tmp_path}")
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(ImageError, match=f"the image's link '{name}'"):
+        box.create("true")
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_where_something_is_shown_links_stay_within_the_image(box, tmp_path):
+    (tmp_path / "host").mkdir()
+    (box.layer / "in").symlink_to(f"../../../../../../../..{tmp_path}/host")
+    box.run("true", mounts=(Mount(tmp_path, PurePosixPath("/in/made/here")),))
+    assert os.listdir(tmp_path / "host") == []
 
 
 def test_nothing_stays_when_it_is_killed_itself(box):
