@@ -272,14 +272,16 @@ class Cgroup:
 
     def _tasks(self) -> int | None:
         if (unified := self.unified) is not None:
-            return len(read(f"{unified}/cgroup.threads").split())
+            return sum(len(read(f"{path}/cgroup.threads").split()) for path in _with_those_below(unified))
         for path in self.legacy:
-            return len(read(f"{path}/tasks").split())
+            return sum(len(read(f"{below}/tasks").split()) for below in _with_those_below(path))
         return None
 
     def processes(self) -> tuple[int, ...]:
         """The processes inside, as the caller's PID namespace numbers them; none when it is gone."""
-        return tuple(_pids(next(iter(self.directories.values())))) if self.directories else ()
+        for path in self.directories.values():
+            return tuple(pid for below in _with_those_below(path) for pid in _pids(below))
+        return ()
 
     def oom_killed(self) -> bool:
         """Whether the kernel has killed anything inside for want of memory."""
@@ -470,6 +472,11 @@ def _pids(path: str) -> list[int]:
         return []
 
 
+def _with_those_below(path: str) -> list[str]:
+    """A cgroup and those that were made in it, as some peers and an init system do."""
+    return [directory for directory, _, _ in os.walk(path)]
+
+
 def _kill(pid: int, path: str) -> int | None:
     """Kill a process of the cgroup, and give a descriptor that is readable at its end; None when it has gone."""
     fd = _open(pid)
@@ -486,7 +493,8 @@ def _kill(pid: int, path: str) -> int | None:
 def _kill_unified(path: str) -> None:
     """Kill by cgroup.kill. Its processes leave the cgroup a moment before they are dead, so both is waited for."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        inside = [fd for pid in _pids(path) if (fd := _open(pid)) is not None]
+        pids = [pid for below in _with_those_below(path) for pid in _pids(below)]
+        inside = [fd for pid in pids if (fd := _open(pid)) is not None]
         write(f"{path}/cgroup.kill", "1")
         _await_event(path, "populated", 0)
         for fd in inside:

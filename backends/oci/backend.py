@@ -16,10 +16,10 @@ from isoscope.backends.network import BridgeNetwork
 from isoscope.backends.oci import bundle, gvisor, readiness
 from isoscope.backends.oci.bundle import Bundle
 from isoscope.backends.oci.instance import OciInstance
-from isoscope.backends.oci.netns import NetworkNamespace
 from isoscope.backends.oci.runtime import REMEDIES, Runtime
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.instance import Means
+from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.program import Program
 from isoscope.core.backend import Context, Step
 from isoscope.core.capabilities import Capabilities

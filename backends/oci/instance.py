@@ -14,11 +14,11 @@ from isoscope.backends.oci import bundle
 from isoscope.backends.oci.bundle import Bundle
 from isoscope.backends.oci.console import ConsoleSocket
 from isoscope.backends.oci.execution import Executor
-from isoscope.backends.oci.netns import NetworkNamespace
 from isoscope.backends.oci.runtime import ABOUT_COMMAND, Runtime, message
 from isoscope.backends.peer import subreaper
 from isoscope.backends.peer.faults import explain
 from isoscope.backends.peer.instance import Means, PeerInstance, evidence, set_size
+from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.spawn import Start
 from isoscope.core.errors import InstanceFailed, IsoscopeError
 from isoscope.core.instance import Connection, Execution, Exit

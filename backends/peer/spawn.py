@@ -12,7 +12,7 @@ from pathlib import Path
 
 from isoscope.backends.launcher.cgroups import Cgroup, write
 from isoscope.backends.launcher.client import Launcher, Request
-from isoscope.backends.launcher.process import Clone, Execute, NewSession, StandardStreams
+from isoscope.backends.launcher.process import Clone, Execute, JoinCgroups, NewSession, StandardStreams
 from isoscope.backends.launcher.step import Step
 from isoscope.backends.peer.inherit import InheritDescriptors, TakeTerminal
 from isoscope.core.errors import HostError
@@ -58,7 +58,7 @@ class Spawner:
         all three, and as its controlling terminal. Raises HostError.
         """
         if cgroup is not None and cgroup.unified is not None:
-            return self._by_launcher(start, streams, terminal, cgroup.unified)
+            return self._by_launcher(start, streams, terminal, cgroup, cgroup.unified)
         # Opened by the leader of a session that has none, a terminal becomes its controlling one: credentials(7).
         actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
             (os.POSIX_SPAWN_OPEN, number, terminal, os.O_RDWR, 0)
@@ -98,13 +98,16 @@ class Spawner:
             for name in entered:
                 write(self._own[name] / "tasks", "0")
 
-    def _by_launcher(self, start: Start, streams: Mapping[str, int], terminal: str, cgroup: str) -> int:
+    def _by_launcher(
+        self, start: Start, streams: Mapping[str, int], terminal: str, cgroup: Cgroup, unified: str
+    ) -> int:
         """Only clone3(2) makes a process in a cgroup of version 2, and Python cannot call it without a helper."""
         numbers = [str(fd) for fd in start.keep]
         taken: Step = TakeTerminal(terminal) if terminal else StandardStreams()
-        steps: list[Step] = [NewSession(), taken, InheritDescriptors(start.keep)]
+        steps: list[Step] = [JoinCgroups(cgroup.legacy)] if cgroup.legacy else []
+        steps += [NewSession(), taken, InheritDescriptors(start.keep)]
         steps.append(Execute(start.words, dict(start.environment)))
-        directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = os.open(unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fds = {**streams, **dict(zip(numbers, start.keep, strict=True)), "cgroup": directory}
             request = Request(Clone((), cgroup=True), [("spawn", steps)], start.words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -81,3 +82,17 @@ def workshop(lab: Lab, tmp_path: Path) -> Iterator[Callable[[str], Workshop]]:
     layer.chmod(0o755)
     with ExitStack() as stack:
         yield lambda backend: Workshop(lab, backend, layer, stack)
+
+
+@pytest.fixture
+def program_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, str], None]:
+    """Puts a script of sh(1) first on PATH, in the place of a program that a backend runs."""
+
+    def put(name: str, script: str) -> None:
+        directory = tmp_path / "programs"
+        directory.mkdir(exist_ok=True)
+        (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+        (directory / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+
+    return put
