@@ -20,6 +20,7 @@ from isoscope.benchmarks.disk.metrics import (
     HEADLINE,
     HOST_CPU,
     IOPS,
+    LATENCY_MEAN,
     LATENCY_P50,
     LATENCY_P99,
 )
@@ -167,6 +168,7 @@ class _Session:
                 raise fio.nothing(series)
             labels = {**common, "phase": series}
             yield Value(BANDWIDTH, found.bandwidth, labels) if phase.sequential else Value(IOPS, found.iops, labels)
+            yield Value(LATENCY_MEAN, found.mean, labels)
             yield Value(LATENCY_P50, found.p50, labels)
             yield Value(LATENCY_P99, found.p99, labels)
         # What was done in the ramp cost as much, and is not among what fio counts.

@@ -39,7 +39,7 @@ def agree(lab: Lab, comparison: Comparison, progress: Progress) -> tuple[Terms, 
     benchmarks = _benchmarks(lab, tuple(requests))
     names = _distinct("variant", [str(variant) for variant in comparison.variants])
     for variant in comparison.variants:
-        _check(lab, variant)
+        check_variant(lab, variant)
     baseline = next((str(v) for v in comparison.variants if v.backend == BASELINE), names[0])
     terms = Terms(
         subjects=tuple(
@@ -78,7 +78,7 @@ def agreed(lab: Lab, directory: Path, progress: Progress) -> tuple[Terms, dict[s
         )
     benchmarks = _benchmarks(lab, tuple(subject.benchmark for subject in terms.subjects))
     for variant in terms.parsed_variants:
-        _check(lab, variant)
+        check_variant(lab, variant)
     for subject in terms.subjects:
         if _digest(lab, subject.workload, progress) != subject.image:
             raise InputError(
@@ -108,7 +108,7 @@ def _distinct(kind: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check(lab: Lab, variant: Variant) -> None:
+def check_variant(lab: Lab, variant: Variant) -> None:
     """Refuse a variant whose backend is unknown, does not take its options, or cannot run here."""
     backend = lab.backend(variant.backend)
     options = variant.backend_options(backend.options)

@@ -1,0 +1,24 @@
+"""The recipes that we ship, by STUDY/ITEM: the module and the class of each, imported when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+
+from isoscope.benchmarks.reproduce.recipe import Recipe
+
+_RECIPES = {
+    "felter2014/fio": "felter2014.fio:Fio",
+}
+
+
+def offered() -> dict[str, Callable[[], Recipe]]:
+    """What makes each recipe."""
+    return {name: partial(_make, place) for name, place in _RECIPES.items()}
+
+
+def _make(place: str) -> Recipe:
+    module, _, name = place.partition(":")
+    made: Recipe = getattr(import_module(f"{__name__}.{module}"), name)()
+    return made
