@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from isoscope.benchmarks.published import Published, figures, study
 from isoscope.benchmarks.reproduce import rule
-from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Match, Plan
+from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Kind, Match, Plan
 from isoscope.benchmarks.reproduce.request import Asked
 from isoscope.benchmarks.reproduce.result import Measured, Reproduction, Row, Stand, Twin
 from isoscope.benchmarks.reproduce.rule import Decision, Verdict
@@ -142,7 +142,7 @@ class _Judge:
             return "second-hand: read in another text that quotes it; shown, and never decides"
         if signature := emulated_host(self.run.environment):
             return f"this host itself is emulated in software ({signature})"
-        if row.accelerator == "tcg":
+        if row.accelerator == "tcg" and not (match.emulated and rule.directed(row.published_ratio)):
             return _TCG
         if match.obstacle:
             return match.obstacle
@@ -207,7 +207,8 @@ class _Judge:
     def _band(self, row: Row, match: Match | None) -> rule.Band | None:
         if row.published_ratio is None or match is None or row.published_ratio <= 0:
             return None
-        return rule.band(row.published_ratio, match.kind, self._deviation(row, match))
+        kind = Kind.DIRECTION if row.accelerator == "tcg" else match.kind
+        return rule.band(row.published_ratio, kind, self._deviation(row, match))
 
     def _deviation(self, row: Row, match: Match) -> float:
         """The relative standard deviation of the published ratio; 0 where the study gives none."""

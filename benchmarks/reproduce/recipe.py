@@ -65,6 +65,9 @@ class Match:
     why: str = ""  #: why no more than a direction carries over
     #: The baseline is the same without isolation: a published gain over it is the study's noise, and decides nothing.
     costs: bool = True
+    #: Why the ratio may be held against the study's although both sides of it run under TCG here, where that is so. No
+    #: more than its direction ever is; empty: it may not.
+    emulated: str = ""
     obstacle: str = ""  #: why this host cannot repeat it, where that is known before anything is measured
     x: float | None = None  #: where it stands on the study's own axis, such as connections; None for bars
     short: str = ""  #: the workload in a few words, for plots; the whole when empty

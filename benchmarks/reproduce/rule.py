@@ -71,6 +71,11 @@ def band(published: float, kind: Kind = Kind.SIZE, deviation: float = 0.0) -> Ba
     return Band(exp(effect - reach), exp(effect + reach))
 
 
+def directed(published: float | None) -> bool:
+    """Whether a published ratio is far enough from 1 to have a direction."""
+    return published is not None and published > 0 and abs(log(published)) > log(1 + SMALLEST)
+
+
 def gains(published: float, *, higher_is_better: bool) -> bool:
     """Whether the published ratio is better than its baseline by more than the smallest that counts."""
     return log(published) * (1 if higher_is_better else -1) > log(1 + SMALLEST)
