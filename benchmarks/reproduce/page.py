@@ -60,6 +60,7 @@ def render(found: Reproduction, drawn: list[Figure]) -> str:
     return made.from_string(text).render(
         found=found,
         figures=drawn,
+        whys=list(dict.fromkeys(row.reason for row in found.rows if row.reason)),
         missing=MISSING,
         smallest=rule.SMALLEST,
         share=rule.SHARE,

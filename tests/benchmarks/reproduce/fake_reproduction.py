@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from isoscope.benchmarks.published import figures
 from isoscope.benchmarks.reproduce import Here, Match, Plan
 from isoscope.benchmarks.reproduce.carry_out import TWIN
 from isoscope.benchmarks.reproduce.request import Asked
+from isoscope.benchmarks.request import Request
 from isoscope.benchmarks.results import trials
 from isoscope.benchmarks.results.files import write_json
 from isoscope.core.workload import Workload
@@ -90,7 +92,7 @@ def _subject(benchmark: str, plan: Plan) -> Subject:
         headline=tuple(_metric(name) for name in dict.fromkeys(match.ours for match in matches)),
         details=(),
         dimensions=tuple(dict.fromkeys(label for match in matches for label in match.labels)),
-        options={},
+        options=next((r.options for r in Request.parse_list(plan.benchmarks) if r.benchmark == benchmark), {}),
         harness=None,
     )
 
@@ -102,11 +104,17 @@ def _metric(name: str) -> Metric:
         return Metric(name, "1/s", Direction.HIGHER, "Made up.")
 
 
+@dataclass
 class _Rows:
-    def __init__(self, terms: Terms, plan: Plan, value: Made, noise: float, twin: float, accelerator: str) -> None:
-        self.terms, self.plan, self.value = terms, plan, value
-        self.noise, self.twin, self.accelerator = noise, twin, accelerator
-        self.random = random.Random(terms.seed)
+    terms: Terms
+    plan: Plan
+    value: Made
+    noise: float
+    twin: float
+    accelerator: str
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.terms.seed)
         self.order = 0
 
     def of(self, cell: Cell) -> Iterator[dict[str, Any]]:
