@@ -43,6 +43,7 @@ class _Judge:
         self.asked = Asked.of(run)
         self.plan: Plan = self.asked.plan
         self.published = figures(*self.asked.recipe.split("/", 1))
+        self._of_study = figures(self.asked.recipe.split("/")[0])
         self._values: dict[tuple[int, str], Values] = {}
 
     def reproduction(self) -> Reproduction:
@@ -105,7 +106,8 @@ class _Judge:
         name = (match.baseline if match else "") or self.plan.baseline
         workload = (match.against if match else "") or one.workload
         system = one.system if name == SAME_SYSTEM else name
-        return next((p for p in self.published if p.key == (workload, one.metric, system)), None)
+        # Its own item's, or another's of the study: what a loaded host is held against is in the item without a load.
+        return next((p for p in (*self.published, *self._of_study) if p.key == (workload, one.metric, system)), None)
 
     def _ours(self, row: Row, match: Match, variant: str) -> tuple[Row, str]:
         """The row with what we measured of it, or why there is nothing."""

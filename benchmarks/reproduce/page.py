@@ -32,7 +32,7 @@ def write_again(directory: Path) -> Path:
 def write(run: Run) -> Reproduction:
     """Judge a run, and write `reproduction.json`, `reproduction.html` and their plots. Raises HostError."""
     found = judge(run)
-    drawn = figures(found)
+    drawn = figures(found, run)
     plots = run.directory / "plots"
     plots.mkdir(exist_ok=True)
     for figure in drawn:
@@ -42,11 +42,11 @@ def write(run: Run) -> Reproduction:
     return found
 
 
-def figures(found: Reproduction) -> list[Figure]:
+def figures(found: Reproduction, run: Run) -> list[Figure]:
     """The plots of its recipe, or of any when that is not installed here; a defect in them costs the plots alone."""
     recipe = _offered(found.recipe)
     try:
-        return recipe.figures(found) if recipe else drawing.figures(found)
+        return [*recipe.distributions(run), *recipe.figures(found)] if recipe else drawing.figures(found)
     except Exception:
         _log.warning("the plots of %s could not be made", found.recipe, exc_info=True)
         return []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.reproduce.here import Here
     from isoscope.benchmarks.reproduce.result import Reproduction
+    from isoscope.benchmarks.results.run import Run
 
 #: In place of a system's name: the row is held against the same system under another workload, as growth is.
 SAME_SYSTEM = "="
@@ -148,3 +149,7 @@ class Recipe(ABC):
         from isoscope.benchmarks.reproduce.figures import figures
 
         return figures(found)
+
+    def distributions(self, run: Run) -> list[Figure]:
+        """Plots of single values, of which a reproduction keeps but a statistic: for studies that show distributions."""
+        return []

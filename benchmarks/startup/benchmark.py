@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
 from isoscope.benchmarks.metric import Metric
-from isoscope.benchmarks.request import BenchmarkOption, numbers
+from isoscope.benchmarks.request import BenchmarkOption, choice, numbers
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
-from isoscope.core.errors import Timeout, WorkloadFailed
+from isoscope.core.errors import HostError, Timeout, WorkloadFailed
 from isoscope.core.instance import Exit, Instance
 
 if TYPE_CHECKING:
@@ -42,7 +42,16 @@ class Startup(Benchmark):
             "0",
             read=partial(numbers, least=0),
         ),
+        BenchmarkOption(
+            "cold",
+            "yes: the host's page cache is dropped before each start, which slows down everything else on it",
+            "no",
+            read=choice("no", "yes"),
+        ),
     )
+
+    def __init__(self) -> None:
+        self._stay: set[str] = set()  #: variants whose workload has been seen not to end by itself
 
     def headline_for(self, options: Mapping[str, Any]) -> tuple[Metric, ...]:
         """Of several at once, the makespan and each one's time until it is ready; their ends are not apart."""
@@ -56,9 +65,10 @@ class Startup(Benchmark):
         if not _alone(trial.options):
             from isoscope.benchmarks.startup.several import measure_several
 
-            yield from measure_several(trial, trial.options["at-once"], trial.options["beside"])
+            yield from measure_several(trial, trial.options["at-once"], trial.options["beside"], self._stay)
             return
         with trial.instance() as instance:
+            cool(trial)
             instance.start()
             instance.wait_ready(trial.timeout)
             ended = own_end(instance, LINGER)
@@ -81,6 +91,15 @@ class Startup(Benchmark):
 def _alone(options: Mapping[str, Any]) -> bool:
     """Whether one instance is started with none beside it."""
     return bool(options["at-once"] == (1,) and options["beside"] == (0,))
+
+
+def cool(trial: Trial) -> None:
+    """Drop the host's caches, if that was asked for. Raises HostError when they cannot be."""
+    if trial.options["cold"] == "yes":
+        from isoscope.benchmarks.disk.caches import drop_of_host
+
+        if why := drop_of_host():
+            raise HostError(why, hint="run as root, or with cold=no")
 
 
 def own_end(instance: Instance, patience: float) -> Exit | None:

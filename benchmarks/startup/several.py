@@ -10,7 +10,7 @@ from time import monotonic
 from isoscope.benchmarks.benchmark import Label, Trial, Value
 from isoscope.benchmarks.descriptors import Descriptors
 from isoscope.benchmarks.fleet import Fleet
-from isoscope.benchmarks.startup.benchmark import LINGER, READY, own_end
+from isoscope.benchmarks.startup.benchmark import LINGER, READY, cool, own_end
 from isoscope.benchmarks.startup.metrics import MAKESPAN, phase
 from isoscope.core.errors import InputError, InstanceFailed, IsoscopeError
 from isoscope.core.instance import Instance, Status
@@ -22,12 +22,14 @@ _MAKERS = 8
 _DESCRIPTORS = 16
 
 
-def measure_several(trial: Trial, at_once: Sequence[int], beside: Sequence[int]) -> Iterator[Value]:
+def measure_several(
+    trial: Trial, at_once: Sequence[int], beside: Sequence[int], stay: set[str]
+) -> Iterator[Value]:
     """For each number of others, ascending, and each number at once: see `_Burst`.
 
-    Raises InstanceFailed when not all start, InputError when the others do not stay.
+    `stay` is told of variants whose workload does not end by itself: its end need not be waited for again. Raises
+    InstanceFailed when not all start, InputError when the others do not stay.
     """
-    linger = LINGER
     with Descriptors() as descriptors, Fleet(trial, min(max(*beside, 1), _MAKERS)) as fleet:
         others: list[Instance] = []
         for number in beside:
@@ -35,8 +37,8 @@ def measure_several(trial: Trial, at_once: Sequence[int], beside: Sequence[int])
             for count in at_once:
                 _check_stay(others)
                 burst = _Burst(trial, count, number if beside != (0,) else None)
-                ended = burst.run(descriptors, linger)
-                linger = linger if ended else 0.0  # a workload that stays need not be waited for once more
+                if not burst.run(descriptors, 0.0 if str(trial.variant) in stay else LINGER):
+                    stay.add(str(trial.variant))
                 trial.keep(_file(count, number, several=len(at_once) * len(beside) > 1), burst.timelines())
                 yield from burst.values()
 
@@ -80,6 +82,7 @@ class _Burst:
             self._instances = [fleet.create()]
             descriptors.make_room(_DESCRIPTORS, self._count)
             self._instances += fleet.create_many(self._count - 1)
+            cool(self._trial)
             outcomes = fleet.start_at_once(self._instances)
             errors = [error for one in outcomes if (error := one.exception()) is not None]
             if errors:

@@ -10,6 +10,15 @@ from isoscope.benchmarks.reproduce.recipe import Recipe
 
 _RECIPES = {
     "felter2014/fio": "felter2014.fio:Fio",
+    "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
+    "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
+    "li2022-rund/concurrent-start": "li2022.concurrent_start:ConcurrentStart",
+    "li2022-rund/memory-per-sandbox": "li2022.memory_per_sandbox:MemoryPerSandbox",
+    "li2022-rund/start-on-loaded-host": "li2022.start_on_loaded_host:StartOnLoadedHost",
+    "crun-readme/100-containers": "runtimes:Crun",
+    "youki-readme/create-start-delete": "runtimes:Youki",
+    "manco2017-lightvm/boot": "manco2017:LightVm",
+    "young2019/syscalls": "young2019.syscalls:Syscalls",
 }
 
 

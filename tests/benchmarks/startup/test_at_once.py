@@ -30,7 +30,7 @@ def trial(
         block=1,
         warmup=False,
         timeout=20,
-        options={"at-once": at_once, "beside": beside},
+        options={"at-once": at_once, "beside": beside, "cold": "no"},
         shield=nullcontext,
         step=lambda _: None,
         keep=KEPT.__setitem__,
