@@ -9,6 +9,7 @@ from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
+from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
 
@@ -34,6 +35,7 @@ METRICS = {
         *DISK,
         *INTERFERENCE,
         *NETWORK,
+        *RANDOMACCESS,
         END_OF_TRIAL,
     )
 }

@@ -77,6 +77,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("network", network)
 
+    def randomaccess() -> Benchmark:
+        from isoscope.benchmarks.randomaccess.benchmark import RandomAccess
+
+        return RandomAccess()
+
+    register("randomaccess", randomaccess)
+
 
 @hookimpl
 def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:

@@ -84,7 +84,7 @@ class _Judge:
 
     def _candidate(self, one: Published) -> _Candidate:
         match = next((m for m in self.plan.matches if (m.workload, m.metric) == (one.workload, one.metric)), None)
-        left_out = self.plan.left_out.get(one.system) or self.plan.left_out.get(one.workload)
+        left_out = self.plan.left_out.get(one.system) or self.plan.omitted.get(one.workload)
         system = next((s for s in self.plan.systems if s.name == one.system), None)
         variant = system.variant if system else ""
         base = self._baseline_of(one, match)
@@ -247,7 +247,8 @@ class _Judge:
         for system in self.plan.systems:
             yield Stand(system.name, system.variant, system.note, self.asked.unavailable.get(system.variant, ""))
         known = {system.name for system in self.plan.systems}
-        for name in dict.fromkeys(one.system for one in self.published):
+        published = dict.fromkeys(one.system for one in self.published)
+        for name in dict.fromkeys((*published, *self.plan.left_out)):
             if name not in known:
                 yield Stand(name, "", "", self.plan.left_out.get(name, "nothing stands for it here"))
 

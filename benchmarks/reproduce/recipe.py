@@ -87,7 +87,8 @@ class Plan:
     workload: str | None = None  #: a registered workload; None means each benchmark's own
     blocks: int = 10
     trial_seconds: float = 10.0  #: what a trial takes here, roughly
-    left_out: Mapping[str, str] = field(default_factory=dict)  #: published systems or workloads, and why
+    left_out: Mapping[str, str] = field(default_factory=dict)  #: systems that are not measured here, and why
+    omitted: Mapping[str, str] = field(default_factory=dict)  #: published workloads without a match, and why
 
     def system(self, name: str) -> System:
         """The system of that name. Raises KeyError."""

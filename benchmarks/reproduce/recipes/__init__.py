@@ -10,6 +10,9 @@ from isoscope.benchmarks.reproduce.recipe import Recipe
 
 _RECIPES = {
     "felter2014/fio": "felter2014.fio:Fio",
+    "felter2014/linpack": "felter2014.linpack:Linpack",
+    "felter2014/stream": "felter2014.stream:Stream",
+    "felter2014/randomaccess": "felter2014.randomaccess:RandomAccess",
     "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
     "li2022-rund/concurrent-start": "li2022.concurrent_start:ConcurrentStart",

@@ -24,7 +24,9 @@ from isoscope.benchmarks.results import trials
 from isoscope.benchmarks.results.files import write_json
 from isoscope.core.workload import Workload
 
-HERE = Here(cpus=2, sockets=1, memory=24 << 30, available=20 << 30, disk_free=80 << 30, kvm=False, root=True)
+HERE = Here(
+    cpus=2, sockets=1, memory=24 << 30, available=20 << 30, cache=32 << 20, disk_free=80 << 30, kvm=False, root=True
+)
 
 #: Our value of a match on a system, before noise; None for a trial that failed.
 Made = Callable[[Match, str], float | None]
