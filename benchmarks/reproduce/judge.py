@@ -167,8 +167,8 @@ class _Judge:
                 like = next(
                     (p for p in self.published if (p.workload, p.metric) == (match.workload, match.metric)), None
                 )
-                base = None if like is None else self._baseline_of(replace(like, system=system.name), match)
-                if like is None or base is None or match.baseline == SAME_SYSTEM:
+                base = None if like is None else self._base_of_today(replace(like, system=system.name), match)
+                if like is None or base is None:
                     continue
                 row = replace(
                     _row(like, match, system.variant),
@@ -178,9 +178,16 @@ class _Judge:
                     basis=None,
                     where="",
                 )
-                row, obstacle = self._ours(replace(row, baseline=_words(base, like)), match, system.variant)
-                row, obstacle = self._against(row, match, base, obstacle)
+                row, obstacle = self._ours(row, match, system.variant)
+                if base.key != (like.workload, like.metric, system.name):
+                    row, obstacle = self._against(replace(row, baseline=_words(base, like)), match, base, obstacle)
                 yield _Candidate(row, match, obstacle or "the study had no such system")
+
+    def _base_of_today(self, one: Published, match: Match) -> Published | None:
+        """What a figure would be held against that the study does not have."""
+        if match.baseline == SAME_SYSTEM:
+            return replace(one, workload=match.against or one.workload)
+        return self._baseline_of(one, match)
 
     def _decided(self, candidates: list[_Candidate]) -> list[Row]:
         able = [one for one in candidates if not one.obstacle and one.row.ratio is not None]
