@@ -9,6 +9,7 @@ from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
+from isoscope.benchmarks.overhead.metrics import OVERHEAD
 from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
@@ -35,6 +36,7 @@ METRICS = {
         *DISK,
         *INTERFERENCE,
         *NETWORK,
+        *OVERHEAD,
         *RANDOMACCESS,
         END_OF_TRIAL,
     )

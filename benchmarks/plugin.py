@@ -63,6 +63,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("interference", interference)
 
+    def overhead() -> Benchmark:
+        from isoscope.benchmarks.overhead.benchmark import Overhead
+
+        return Overhead()
+
+    register("overhead", overhead)
+
     def disk() -> Benchmark:
         from isoscope.benchmarks.disk.benchmark import Disk
 

@@ -15,6 +15,7 @@ _RECIPES = {
     "felter2014/randomaccess": "felter2014.randomaccess:RandomAccess",
     "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
+    "agache2020/memory-overhead": "agache2020.memory_overhead:MemoryOverhead",
     "li2022-rund/concurrent-start": "li2022.concurrent_start:ConcurrentStart",
     "li2022-rund/memory-per-sandbox": "li2022.memory_per_sandbox:MemoryPerSandbox",
     "li2022-rund/start-on-loaded-host": "li2022.start_on_loaded_host:StartOnLoadedHost",

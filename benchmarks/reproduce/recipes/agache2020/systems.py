@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 #: Hardware threads of an EC2 m5d.metal with SMT off: two Xeon Platinum 8175M of 24 cores.
 STUDY_CPUS = 48
 
-_UNLIKE = "the distribution's QEMU and kernel; there a static build of 4.2 with some 80 features off, and 4.14"
+STUDY_QEMU = "the distribution's QEMU and kernel; there a static build of 4.2 with some 80 features off, and 4.14"
 
-QBOOT = System("qemu-qboot", "qemu-boot:machine=pc,firmware=qboot", _UNLIKE)
-SEABIOS = System("qemu-seabios", "qemu-boot:machine=pc,firmware=seabios", _UNLIKE)
-MICROVM = System("qemu-microvm", "qemu-boot:machine=microvm,firmware=qboot", _UNLIKE)
+QBOOT = System("qemu-qboot", "qemu-boot:machine=pc,firmware=qboot", STUDY_QEMU)
+SEABIOS = System("qemu-seabios", "qemu-boot:machine=pc,firmware=seabios", STUDY_QEMU)
+MICROVM = System("qemu-microvm", "qemu-boot:machine=microvm,firmware=qboot", STUDY_QEMU)
 
 #: Monitors of which no package here has one.
 LEFT_OUT: Mapping[str, str] = {
