@@ -10,6 +10,7 @@ from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
 from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
+from isoscope.benchmarks.redis.metrics import REDIS
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
 
@@ -36,6 +37,7 @@ METRICS = {
         *INTERFERENCE,
         *NETWORK,
         *RANDOMACCESS,
+        *REDIS,
         END_OF_TRIAL,
     )
 }

@@ -82,6 +82,11 @@ def count(text: str, *, most: int | None = None) -> int:
     return int(text)
 
 
+def counts(text: str, *, most: int | None = None) -> tuple[int, ...]:
+    """Such numbers with `+` between them, each once, ascending. Raises InputError."""
+    return tuple(sorted({count(part, most=most) for part in text.split("+")}))
+
+
 def choice(*known: str) -> Callable[[str], str]:
     """A reader that takes one of the given words."""
 

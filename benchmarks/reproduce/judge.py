@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from isoscope.benchmarks.published import Published, figures, study
 from isoscope.benchmarks.reproduce import rule
-from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Match, Plan
+from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Kind, Match, Plan
 from isoscope.benchmarks.reproduce.request import Asked
 from isoscope.benchmarks.reproduce.result import Measured, Reproduction, Row, Stand, Twin
 from isoscope.benchmarks.reproduce.rule import Decision, Verdict
@@ -207,14 +207,16 @@ class _Judge:
     def _band(self, row: Row, match: Match | None) -> rule.Band | None:
         if row.published_ratio is None or match is None or row.published_ratio <= 0:
             return None
-        return rule.band(row.published_ratio, match.kind, self._deviation(row, match))
+        system = next((s for s in self.plan.systems if s.name == row.system), None)
+        kinds = {match.kind, system.kind if system else match.kind}
+        kind = Kind.DIRECTION if Kind.DIRECTION in kinds else Kind.SIZE
+        return rule.band(row.published_ratio, kind, self._deviation(row, match))
 
     def _deviation(self, row: Row, match: Match) -> float:
         """The relative standard deviation of the published ratio; 0 where the study gives none."""
         one = next((p for p in self.published if p.key == (row.workload, row.metric, row.system)), None)
         base = None if one is None else self._baseline_of(one, match)
-        pair = [p for p in (one, base) if p is not None and p.deviation]
-        return hypot(*(abs((p.deviation or 0.0) / p.value) for p in pair)) if pair else 0.0
+        return hypot(*(_relative_deviation(p, match) for p in (one, base) if p is not None))
 
     # Values
 
@@ -242,7 +244,10 @@ class _Judge:
 
     def _stands(self) -> Iterator[Stand]:
         for system in self.plan.systems:
-            yield Stand(system.name, system.variant, system.note, self.asked.unavailable.get(system.variant, ""))
+            note = "; ".join(
+                filter(None, (system.note, system.why and f"only the direction is compared: {system.why}"))
+            )
+            yield Stand(system.name, system.variant, note, self.asked.unavailable.get(system.variant, ""))
         known = {system.name for system in self.plan.systems}
         published = dict.fromkeys(one.system for one in self.published)
         for name in dict.fromkeys((*published, *self.plan.left_out)):
@@ -285,6 +290,10 @@ def _row(one: Published, match: Match | None, variant: str) -> Row:
 
 def _words(base: Published, one: Published) -> str:
     return base.system if base.workload == one.workload else f"{base.system}, {base.workload}"
+
+
+def _relative_deviation(one: Published, match: Match) -> float:
+    return abs(one.deviation / one.value) if one.deviation else match.deviations.get(one.system, 0.0)
 
 
 def _without_twins(run: Run) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class System:
     name: str  #: as `figures.csv` calls it
     variant: str
     note: str = ""  #: in what it differs from the study's
+    kind: Kind = Kind.SIZE
+    why: str = ""  #: why no more than a direction carries over
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Match:
     #: The baseline is the same without isolation: a published gain over it is the study's noise, and decides nothing.
     costs: bool = True
     obstacle: str = ""  #: why this host cannot repeat it, where that is known before anything is measured
+    #: Relative standard deviations of the study's own repetitions by system, where the published figure has none.
+    deviations: Mapping[str, float] = field(default_factory=dict)
     x: float | None = None  #: where it stands on the study's own axis, such as connections; None for bars
     short: str = ""  #: the workload in a few words, for plots; the whole when empty
 
@@ -103,7 +107,7 @@ class Plan:
         return cls(
             **{
                 **data,
-                "systems": tuple(System(**one) for one in data["systems"]),
+                "systems": tuple(System(**{**one, "kind": Kind(one["kind"])}) for one in data["systems"]),
                 "benchmarks": tuple(data["benchmarks"]),
                 "matches": tuple(Match(**{**one, "kind": Kind(one["kind"])}) for one in data["matches"]),
                 "settings": tuple(Setting(**one) for one in data["settings"]),
