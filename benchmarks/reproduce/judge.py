@@ -8,8 +8,9 @@ from functools import cached_property
 from math import hypot
 from typing import TYPE_CHECKING
 
-from isoscope.benchmarks.published import Published, figures, study
+from isoscope.benchmarks.published import Published
 from isoscope.benchmarks.reproduce import rule
+from isoscope.benchmarks.reproduce.offer import offered
 from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Kind, Match, Plan
 from isoscope.benchmarks.reproduce.request import Asked
 from isoscope.benchmarks.reproduce.result import Measured, Reproduction, Row, Stand, Twin
@@ -42,7 +43,8 @@ class _Judge:
         self.run = run
         self.asked = Asked.of(run)
         self.plan: Plan = self.asked.plan
-        self.published = figures(*self.asked.recipe.split("/", 1))
+        self.recipe = offered(self.asked.recipe)
+        self.published = self.recipe.published()
         self._values: dict[tuple[int, str], Values] = {}
 
     def reproduction(self) -> Reproduction:
@@ -52,7 +54,7 @@ class _Judge:
         candidates = [self._candidate(one) for one in self.published]
         candidates += self._of_today()
         rows = self._decided(candidates)
-        found = study(self.asked.recipe.split("/")[0])
+        found = self.recipe.source()
         decisions = [Decision(row.verdict, row.reason, row.able) for row in rows if row.verdict is not None]
         verdict = rule.overall(decisions)
         summary = self.run.results
@@ -76,7 +78,7 @@ class _Judge:
             host=glance(self.run.environment),
             versions=self.run.terms.versions,
             command=self.asked.command(self.run.terms),
-            compare=command(replace(self.run.terms, variants=_without_twins(self.run))),
+            compare=command(self.run.terms),
         )
 
     # Rows
@@ -294,10 +296,6 @@ def _words(base: Published, one: Published) -> str:
 
 def _relative_deviation(one: Published, match: Match) -> float:
     return abs(one.deviation / one.value) if one.deviation else match.deviations.get(one.system, 0.0)
-
-
-def _without_twins(run: Run) -> tuple[str, ...]:
-    return tuple(name for name in run.terms.variants if name not in run.terms.twins)
 
 
 def _sentence(verdict: Verdict, rows: list[Row]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from isoscope.benchmarks.benchmark import Label
 
 if TYPE_CHECKING:
+    from isoscope.benchmarks.published import Published, Study
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.reproduce.here import Here
     from isoscope.benchmarks.reproduce.result import Reproduction
@@ -140,6 +141,18 @@ class Recipe(ABC):
     def name(self) -> str:
         """STUDY/ITEM."""
         return f"{self.study}/{self.item}"
+
+    def published(self) -> tuple[Published, ...]:
+        """The study's figures. A recipe for a study that we do not ship brings its own."""
+        from isoscope.benchmarks.published import figures
+
+        return figures(self.study, self.item)
+
+    def source(self) -> Study:
+        """The study; likewise."""
+        from isoscope.benchmarks.published import study
+
+        return study(self.study)
 
     @abstractmethod
     def plan(self, here: Here, *, quick: bool) -> Plan:
