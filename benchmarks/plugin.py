@@ -91,6 +91,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("randomaccess", randomaccess)
 
+    def redis() -> Benchmark:
+        from isoscope.benchmarks.redis.benchmark import Redis
+
+        return Redis()
+
+    register("redis", redis)
+
 
 @hookimpl
 def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:

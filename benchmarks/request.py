@@ -82,12 +82,9 @@ def count(text: str, *, most: int | None = None) -> int:
     return int(text)
 
 
-def numbers(text: str, *, least: int = 1) -> tuple[int, ...]:
-    """Whole numbers of at least `least`, ascending and each once, from `1+10+50`. Raises InputError."""
-    pieces = text.split("+")
-    if not all(piece.isdecimal() and piece.isascii() and int(piece) >= least for piece in pieces):
-        raise InputError(f"{text!r} are not numbers of at least {least}", hint="write 10, or several as 10+20+50")
-    return tuple(sorted({int(piece) for piece in pieces}))
+def counts(text: str, *, least: int = 1, most: int | None = None) -> tuple[int, ...]:
+    """Whole numbers of at least `least` with `+` between them, each once, ascending. Raises InputError."""
+    return tuple(sorted({0 if least == 0 and part == "0" else count(part, most=most) for part in text.split("+")}))
 
 
 def choice(*known: str) -> Callable[[str], str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from isoscope.benchmarks.published import figures as published
+from isoscope.benchmarks.reproduce.offer import offered
 from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure, looks_of
 from isoscope.benchmarks.report.plots import WIDTH, legend
 from isoscope.benchmarks.reproduce.request import Asked
@@ -32,7 +32,7 @@ def cdfs(run: Run, axis: str) -> list[Figure]:
 def _cdf(run: Run, asked: Asked, match: Match, name: str, axis: str) -> Figure | None:
     there: dict[str, dict[float, float]] = {}
     unit = ""
-    for one in published(*asked.recipe.split("/", 1)):
+    for one in offered(asked.recipe).published():
         if one.workload == match.workload and one.metric in _PERCENTILES:
             there.setdefault(one.system, {})[_PERCENTILES[one.metric]] = one.value
             unit = one.unit

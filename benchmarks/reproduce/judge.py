@@ -8,8 +8,9 @@ from functools import cached_property
 from math import hypot
 from typing import TYPE_CHECKING
 
-from isoscope.benchmarks.published import Published, figures, study
+from isoscope.benchmarks.published import Published
 from isoscope.benchmarks.reproduce import rule
+from isoscope.benchmarks.reproduce.offer import offered
 from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Kind, Match, Plan
 from isoscope.benchmarks.reproduce.request import Asked
 from isoscope.benchmarks.reproduce.result import Measured, Reproduction, Row, Stand, Twin
@@ -42,8 +43,8 @@ class _Judge:
         self.run = run
         self.asked = Asked.of(run)
         self.plan: Plan = self.asked.plan
-        self.published = figures(*self.asked.recipe.split("/", 1))
-        self._of_study = figures(self.asked.recipe.split("/")[0])
+        self.recipe = offered(self.asked.recipe)
+        self.published = self.recipe.published()
         self._values: dict[tuple[int, str], Values] = {}
 
     def reproduction(self) -> Reproduction:
@@ -53,7 +54,7 @@ class _Judge:
         candidates = [self._candidate(one) for one in self.published]
         candidates += self._of_today()
         rows = self._decided(candidates)
-        found = study(self.asked.recipe.split("/")[0])
+        found = self.recipe.source()
         decisions = [Decision(row.verdict, row.reason, row.able) for row in rows if row.verdict is not None]
         verdict = rule.overall(decisions)
         summary = self.run.results
@@ -77,7 +78,7 @@ class _Judge:
             host=glance(self.run.environment),
             versions=self.run.terms.versions,
             command=self.asked.command(self.run.terms),
-            compare=command(replace(self.run.terms, variants=_without_twins(self.run))),
+            compare=command(self.run.terms),
         )
 
     # Rows
@@ -106,8 +107,8 @@ class _Judge:
         name = (match.baseline if match else "") or self.plan.baseline
         workload = (match.against if match else "") or one.workload
         system = one.system if name == SAME_SYSTEM else name
-        # Its own item's, or another's of the study: what a loaded host is held against is in the item without a load.
-        return next((p for p in (*self.published, *self._of_study) if p.key == (workload, one.metric, system)), None)
+        known = (*self.published, *self.recipe.elsewhere())
+        return next((p for p in known if p.key == (workload, one.metric, system)), None)
 
     def _ours(self, row: Row, match: Match, variant: str) -> tuple[Row, str]:
         """The row with what we measured of it, or why there is nothing."""
@@ -216,15 +217,16 @@ class _Judge:
     def _band(self, row: Row, match: Match | None) -> rule.Band | None:
         if row.published_ratio is None or match is None or row.published_ratio <= 0:
             return None
-        kind = Kind.DIRECTION if row.accelerator == "tcg" else match.kind
+        system = next((s for s in self.plan.systems if s.name == row.system), None)
+        kinds = {match.kind, system.kind if system else match.kind}
+        kind = Kind.DIRECTION if Kind.DIRECTION in kinds or row.accelerator == "tcg" else Kind.SIZE
         return rule.band(row.published_ratio, kind, self._deviation(row, match))
 
     def _deviation(self, row: Row, match: Match) -> float:
         """The relative standard deviation of the published ratio; 0 where the study gives none."""
         one = next((p for p in self.published if p.key == (row.workload, row.metric, row.system)), None)
         base = None if one is None else self._baseline_of(one, match)
-        pair = [p for p in (one, base) if p is not None and p.deviation]
-        return hypot(*(abs((p.deviation or 0.0) / p.value) for p in pair)) if pair else 0.0
+        return hypot(*(_relative_deviation(p, match) for p in (one, base) if p is not None))
 
     # Values
 
@@ -252,7 +254,10 @@ class _Judge:
 
     def _stands(self) -> Iterator[Stand]:
         for system in self.plan.systems:
-            yield Stand(system.name, system.variant, system.note, self.asked.unavailable.get(system.variant, ""))
+            note = "; ".join(
+                filter(None, (system.note, system.why and f"only the direction is compared: {system.why}"))
+            )
+            yield Stand(system.name, system.variant, note, self.asked.unavailable.get(system.variant, ""))
         known = {system.name for system in self.plan.systems}
         published = dict.fromkeys(one.system for one in self.published)
         for name in dict.fromkeys((*published, *self.plan.left_out)):
@@ -297,8 +302,8 @@ def _words(base: Published, one: Published) -> str:
     return base.system if base.workload == one.workload else f"{base.system}, {base.workload}"
 
 
-def _without_twins(run: Run) -> tuple[str, ...]:
-    return tuple(name for name in run.terms.variants if name not in run.terms.twins)
+def _relative_deviation(one: Published, match: Match) -> float:
+    return abs(one.deviation / one.value) if one.deviation else match.deviations.get(one.system, 0.0)
 
 
 def _sentence(verdict: Verdict, rows: list[Row]) -> str:

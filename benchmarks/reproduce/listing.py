@@ -6,8 +6,7 @@ from typing import Any
 
 from isoscope.benchmarks.harness.extent import QUICK
 from isoscope.benchmarks.harness.plan import WARMUP_BLOCKS
-from isoscope.benchmarks.published import figures, items, study
-from isoscope.benchmarks.published.figures import Published
+from isoscope.benchmarks.published import Published, Study, figures, items, study
 from isoscope.benchmarks.reproduce.carry_out import lacks
 from isoscope.benchmarks.reproduce.here import Here
 from isoscope.benchmarks.reproduce.offer import recipes
@@ -20,7 +19,7 @@ def listing(lab: Lab) -> list[dict[str, Any]]:
     here = Here.of(lab)
     known = recipes(lab)
     figures_alone = [
-        {**_about(*pair), "recipe": False, "rows": _rows(figures(*pair)), "ready": False}
+        {**_about(study(pair[0]), pair[1]), "recipe": False, "rows": _rows(figures(*pair)), "ready": False}
         for pair in items()
         if "/".join(pair) not in known
     ]
@@ -39,7 +38,7 @@ def _entry(lab: Lab, recipe: Recipe, here: Here) -> dict[str, Any]:
     systems = {system.name: system.variant for system in plan.systems}
     needs = recipe.needs
     return {
-        **_about(recipe.study, recipe.item),
+        **_about(recipe.source(), recipe.item),
         "recipe": True,
         "summary": recipe.summary,
         "systems": systems,
@@ -56,7 +55,7 @@ def _entry(lab: Lab, recipe: Recipe, here: Here) -> dict[str, Any]:
         "settings": [vars(setting) for setting in plan.settings],
         "seconds": round(seconds(plan, plan.blocks)),
         "quick_seconds": round(seconds(recipe.plan(here, quick=True), QUICK)),
-        "rows": _rows(figures(recipe.study, recipe.item)),
+        "rows": _rows(recipe.published()),
         "ready": found.reason is None,
         "reason": found.reason.what if found.reason else "",
         "remedy": found.reason.remedy if found.reason else "",
@@ -64,9 +63,8 @@ def _entry(lab: Lab, recipe: Recipe, here: Here) -> dict[str, Any]:
     }
 
 
-def _about(study_name: str, item: str) -> dict[str, Any]:
-    found = study(study_name)
-    return {"study": study_name, "item": item, "citation": found.citation, "link": found.link}
+def _about(source: Study, item: str) -> dict[str, Any]:
+    return {"study": source.name, "item": item, "citation": source.citation, "link": source.link}
 
 
 def _rows(published: tuple[Published, ...]) -> list[dict[str, Any]]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
 
 from isoscope.benchmarks.published import items
 from isoscope.benchmarks.published.studies import nearest
 from isoscope.benchmarks.reproduce.recipe import Recipe
 from isoscope.core.errors import InputError, NotFound
 from isoscope.core.lab import Lab
-from isoscope.core.plugins import offers
+from isoscope.core.plugins import choose, offers, plugin_manager
 
 
 def recipes(lab: Lab) -> dict[str, Callable[[], Recipe]]:
     """What makes each recipe, by STUDY/ITEM, in the order of the published figures, strangers' at the end."""
-    found: Mapping[str, Callable[[], Recipe]] = offers(lab.plugins.isoscope_register_recipes, "recipe")
+    found = _offers(lab.plugins)
     order = ["/".join(pair) for pair in items()]
     return {name: found[name] for name in sorted(found, key=lambda name: (_place(order, name), name))}
+
+
+def offered(name: str) -> Recipe:
+    """The recipe of a run that was made. Raises NotFound when it is not installed here."""
+    return _made(name, choose(_offers(plugin_manager().hook), name, "recipe"))
 
 
 def chosen(lab: Lab, name: str) -> list[Recipe]:
@@ -33,6 +39,11 @@ def chosen(lab: Lab, name: str) -> list[Recipe]:
         )
     known = {**found, **dict.fromkeys((one.split("/")[0] for one in found), None)} if kind == "study" else found
     raise NotFound(f"there is no {kind} {name!r}", hint=nearest(name, known))
+
+
+def _offers(plugins: Any) -> dict[str, Callable[[], Recipe]]:
+    found: dict[str, Callable[[], Recipe]] = offers(plugins.isoscope_register_recipes, "recipe")
+    return found
 
 
 def _made(name: str, make: Callable[[], Recipe]) -> Recipe:

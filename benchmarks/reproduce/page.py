@@ -8,10 +8,9 @@ from pathlib import Path
 
 from isoscope.benchmarks.report.figure import Figure
 from isoscope.benchmarks.report.html import environment
-from isoscope.benchmarks.reproduce import figures as drawing
 from isoscope.benchmarks.reproduce import rule
 from isoscope.benchmarks.reproduce.judge import judge
-from isoscope.benchmarks.reproduce.recipe import Recipe
+from isoscope.benchmarks.reproduce.offer import offered
 from isoscope.benchmarks.reproduce.result import FILE, Reproduction
 from isoscope.benchmarks.reproduce.table import amount, within
 from isoscope.benchmarks.results.files import write_json, write_text
@@ -43,10 +42,10 @@ def write(run: Run) -> Reproduction:
 
 
 def figures(found: Reproduction, run: Run) -> list[Figure]:
-    """The plots of its recipe, or of any when that is not installed here; a defect in them costs the plots alone."""
-    recipe = _offered(found.recipe)
+    """The plots of its recipe. A defect in them costs the plots, not the verdict."""
+    recipe = offered(found.recipe)
     try:
-        return [*recipe.distributions(run), *recipe.figures(found)] if recipe else drawing.figures(found)
+        return [*recipe.distributions(run), *recipe.figures(found)]
     except Exception:
         _log.warning("the plots of %s could not be made", found.recipe, exc_info=True)
         return []
@@ -66,10 +65,3 @@ def render(found: Reproduction, drawn: list[Figure]) -> str:
         share=rule.SHARE,
         greatest=rule.GREATEST,
     )
-
-
-def _offered(name: str) -> Recipe | None:
-    from isoscope.core.plugins import offers, plugin_manager
-
-    found = offers(plugin_manager().hook.isoscope_register_recipes, "recipe")
-    return found[name]() if name in found else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from isoscope.benchmarks.benchmark import Label
 
 if TYPE_CHECKING:
+    from isoscope.benchmarks.published import Published, Study
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.reproduce.here import Here
     from isoscope.benchmarks.reproduce.result import Reproduction
@@ -47,6 +48,8 @@ class System:
     name: str  #: as `figures.csv` calls it
     variant: str
     note: str = ""  #: in what it differs from the study's
+    kind: Kind = Kind.SIZE
+    why: str = ""  #: why no more than a direction carries over
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Match:
     #: more than its direction ever is; empty: it may not.
     emulated: str = ""
     obstacle: str = ""  #: why this host cannot repeat it, where that is known before anything is measured
+    #: Relative standard deviations of the study's own repetitions by system, where the published figure has none.
+    deviations: Mapping[str, float] = field(default_factory=dict)
     x: float | None = None  #: where it stands on the study's own axis, such as connections; None for bars
     short: str = ""  #: the workload in a few words, for plots; the whole when empty
 
@@ -107,7 +112,7 @@ class Plan:
         return cls(
             **{
                 **data,
-                "systems": tuple(System(**one) for one in data["systems"]),
+                "systems": tuple(System(**{**one, "kind": Kind(one["kind"])}) for one in data["systems"]),
                 "benchmarks": tuple(data["benchmarks"]),
                 "matches": tuple(Match(**{**one, "kind": Kind(one["kind"])}) for one in data["matches"]),
                 "settings": tuple(Setting(**one) for one in data["settings"]),
@@ -140,6 +145,22 @@ class Recipe(ABC):
     def name(self) -> str:
         """STUDY/ITEM."""
         return f"{self.study}/{self.item}"
+
+    def published(self) -> tuple[Published, ...]:
+        """The study's figures. A recipe for a study that we do not ship brings its own."""
+        from isoscope.benchmarks.published import figures
+
+        return figures(self.study, self.item)
+
+    def elsewhere(self) -> tuple[Published, ...]:
+        """Figures of other items against which rows of this one are held: a loaded host against one without a load."""
+        return ()
+
+    def source(self) -> Study:
+        """The study; likewise."""
+        from isoscope.benchmarks.published import study
+
+        return study(self.study)
 
     @abstractmethod
     def plan(self, here: Here, *, quick: bool) -> Plan:

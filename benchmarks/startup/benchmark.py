@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
 from isoscope.benchmarks.metric import Metric
-from isoscope.benchmarks.request import BenchmarkOption, choice, numbers
+from isoscope.benchmarks.request import BenchmarkOption, choice, counts
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.core.errors import HostError, Timeout, WorkloadFailed
 from isoscope.core.instance import Exit, Instance
@@ -34,13 +34,13 @@ class Startup(Benchmark):
     dimensions: ClassVar[tuple[str, ...]] = ("at_once", "beside")
     options: ClassVar[tuple[BenchmarkOption, ...]] = (
         BenchmarkOption(
-            "at-once", "how many instances are asked for at once; several numbers as 1+10+50", "1", read=numbers
+            "at-once", "how many instances are asked for at once; several numbers as 1+10+50", "1", read=counts
         ),
         BenchmarkOption(
             "beside",
             "how many others run meanwhile, of a workload that stays; several numbers as 0+100",
             "0",
-            read=partial(numbers, least=0),
+            read=partial(counts, least=0),
         ),
         BenchmarkOption(
             "cold",

@@ -13,6 +13,7 @@ _RECIPES = {
     "felter2014/linpack": "felter2014.linpack:Linpack",
     "felter2014/stream": "felter2014.stream:Stream",
     "felter2014/randomaccess": "felter2014.randomaccess:RandomAccess",
+    "felter2014/redis": "felter2014.redis:Redis",
     "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
     "agache2020/memory-overhead": "agache2020.memory_overhead:MemoryOverhead",

@@ -58,10 +58,10 @@ class RandomAccess(Recipe):
             settings=(
                 Setting(
                     "table",
-                    "half of the memory, as HPCC's rules have it, or less",
+                    "32 GiB",
                     format_size(table),
-                    f"{_TIMES} times the last cache, at least {format_size(_LEAST)}, at most an eighth of the memory that "
-                    "is available, and down to a power of two: beyond the caches and the TLB, as there",
+                    f"{_TIMES} times the last cache, at least {format_size(_LEAST)}, at most an eighth of the memory "
+                    "that is available, and down to a power of two: beyond the caches and the TLB, as there",
                 ),
                 Setting(
                     "updates",

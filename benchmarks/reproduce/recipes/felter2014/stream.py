@@ -39,7 +39,7 @@ class Stream(Recipe):
             settings=(
                 Setting(
                     "arrays",
-                    "beyond the caches of two sockets",
+                    "three of 12.3 GiB",
                     f"three of {format_size(array)}",
                     f"{_TIMES} times the last cache, as STREAM's rules ask for, at least {format_size(_LEAST)}, and at "
                     "most a sixteenth of the memory that is available; the last cache here has "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from isoscope.benchmarks.published import Published, figures
 from isoscope.benchmarks.reproduce.here import Here
 from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Match, Needs, Plan, Recipe, Setting
 from isoscope.benchmarks.reproduce.recipes.li2022.systems import (
@@ -36,6 +37,9 @@ class StartOnLoadedHost(Recipe):
     item: ClassVar[str] = "start-on-loaded-host"
     summary: ClassVar[str] = "more sandboxes beside many that run: what the others cost a start"
     needs: ClassVar[Needs] = Needs(memory=4 << 30)
+
+    def elsewhere(self) -> tuple[Published, ...]:
+        return figures(self.study, "concurrent-start")
 
     def plan(self, here: Here, *, quick: bool) -> Plan:
         bound = _QUICK_MOST if quick else most(here) if here.kvm else min(most(here), _MOST_UNDER_TCG)
