@@ -34,7 +34,9 @@ class BootBackend(Backend):
     """One boot for each instance, whatever its workload."""
 
     name: ClassVar[str] = "qemu-boot"
-    summary: ClassVar[str] = "a bare QEMU that boots our guest's kernel and ends: runs no image, for studies of start-up"
+    summary: ClassVar[str] = (
+        "a bare QEMU that boots our guest's kernel and ends: runs no image, for studies of start-up"
+    )
     by_default: ClassVar[bool] = False
     options: ClassVar[tuple[Option, ...]] = (
         Option(
@@ -108,7 +110,8 @@ class BootBackend(Backend):
         memory = launch.workload.resources.memory or DEFAULT_MEMORY
         if memory < LEAST_MEMORY:
             raise InputError(
-                f"{format_size(memory)} are too little for a kernel", hint=f"give it at least {format_size(LEAST_MEMORY)}"
+                f"{format_size(memory)} are too little for a kernel",
+                hint=f"give it at least {format_size(LEAST_MEMORY)}",
             )
         return memory
 

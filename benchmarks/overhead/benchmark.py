@@ -51,7 +51,9 @@ class Overhead(Benchmark):
         """Refuse a variant that says itself how large its guest is."""
         for variant in variants:
             if "memory" in variant.options:
-                raise InputError(f"{variant} names a size of its own", hint="leave it out, and name it as overhead:sizes=")
+                raise InputError(
+                    f"{variant} names a size of its own", hint="leave it out, and name it as overhead:sizes="
+                )
 
     def measure(self, trial: Trial) -> Iterator[Value]:
         """A look at a machine of each size. Raises WorkloadFailed when one ends by itself."""

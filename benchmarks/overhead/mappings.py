@@ -19,7 +19,7 @@ class Mapping:
 
 
 def mappings(pids: Iterable[int]) -> list[Mapping]:
-    """Those of all the processes. Raises PermissionError for another user's, FileNotFoundError for one that has ended."""
+    """Those of all the processes. Raises PermissionError for another user's, FileNotFoundError for one that is gone."""
     found: list[Mapping] = []
     for pid in pids:
         with open(f"/proc/{pid}/smaps", "rb") as smaps:

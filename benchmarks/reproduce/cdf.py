@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from isoscope.benchmarks.reproduce.offer import offered
 from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure, looks_of
 from isoscope.benchmarks.report.plots import WIDTH, legend
+from isoscope.benchmarks.reproduce.offer import offered
 from isoscope.benchmarks.reproduce.request import Asked
 from isoscope.benchmarks.reproduce.series import Values
 from isoscope.benchmarks.results.quantity import number

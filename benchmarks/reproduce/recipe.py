@@ -173,5 +173,5 @@ class Recipe(ABC):
         return figures(found)
 
     def distributions(self, run: Run) -> list[Figure]:
-        """Plots of single values, of which a reproduction keeps but a statistic: for studies that show distributions."""
+        """Plots of single values, of which a reproduction keeps a statistic alone, for studies that show them."""
         return []

@@ -22,9 +22,7 @@ _MAKERS = 8
 _DESCRIPTORS = 16
 
 
-def measure_several(
-    trial: Trial, at_once: Sequence[int], beside: Sequence[int], stay: set[str]
-) -> Iterator[Value]:
+def measure_several(trial: Trial, at_once: Sequence[int], beside: Sequence[int], stay: set[str]) -> Iterator[Value]:
     """For each number of others, ascending, and each number at once: see `_Burst`.
 
     `stay` is told of variants whose workload does not end by itself: its end need not be waited for again. Raises

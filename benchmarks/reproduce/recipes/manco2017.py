@@ -30,7 +30,7 @@ class LightVm(Recipe):
     def plan(self, here: Here, *, quick: bool) -> Plan:
         beside = _QUICK_BESIDE if quick else _BESIDE
         return Plan(
-            clock="there the toolstack's create until the guest has booted; here Instance.start() to the first byte of output",
+            clock="there from the toolstack's create until the guest has booted; here from start() to the first output",
             systems=(
                 System("fork-exec", "process", "a process in the image's tree, by a helper that clones it"),
                 System("container", "container", "not in the study: ours"),
@@ -58,7 +58,9 @@ class LightVm(Recipe):
                     ", ".join(map(str, beside)),
                     "up to as many as a small host starts in seconds; what is looked for is the slope",
                 ),
-                Setting("guest", "a unikernel that does nothing", "`sleep` of the image `base`", "there is no Xen here"),
+                Setting(
+                    "guest", "a unikernel that does nothing", "`sleep` of the image `base`", "there is no Xen here"
+                ),
             ),
             trial_seconds=beside[-1] * 0.03,
             left_out={"lightvm": "a toolstack of Xen's, and a unikernel: neither runs on a Linux host"},
@@ -83,7 +85,7 @@ class LightVm(Recipe):
             y=Axis("start of one more", "ns"),
             name="reproduction-next",
             title="Start of one more against how many run",
-            caption="Medians over the blocks, and a least-squares line through them, with its slope and the slope's 95 % "
+            caption="Medians over the blocks and a least-squares line through them, with its slope and that one's 95 % "
             f"interval over the blocks: {'; '.join(words)}. A toolstack's cost must not grow with what runs.",
         )
         return [drawn] if drawn else []
@@ -119,7 +121,9 @@ def _slope(run: Run, variant: str) -> tuple[float, float, float]:
     for name, block, beside, value in _rows(run):
         if name == variant:
             blocks.setdefault(block, []).append((beside, value))
-    slopes = np.asarray([linear_regression(*zip(*points, strict=True)).slope for points in blocks.values() if len(points) > 1])
+    slopes = np.asarray(
+        [linear_regression(*zip(*points, strict=True)).slope for points in blocks.values() if len(points) > 1]
+    )
     interval = median_interval(slopes, np.random.default_rng(run.terms.seed))
     return (
         float(np.median(slopes)),

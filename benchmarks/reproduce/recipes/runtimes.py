@@ -12,11 +12,14 @@ _RUNC = System("runc", "oci:runtime=runc", "the distribution's")
 _CRUN = System("crun", "oci:runtime=crun", "the distribution's")
 _OURS = System("container", "container", "not in the study: ours")
 _CLOCK = (
-    "there around the command line, create to delete; here from Instance.start() through the workload's end to the end of "
-    "delete(), which for a runtime are the same commands"
+    "there around the command line, create to delete; here from Instance.start() through the workload's end to the end "
+    "of delete(): `run --detach` and `delete`, and a cgroup and an overlay of ours"
 )
 _BUNDLE = Setting(
-    "bundle", "not told", "the image `base` on an overlay, `true`, no network, default seccomp profile", "the same for each"
+    "bundle",
+    "not told",
+    "the image `base` on an overlay, `true`, no network, default seccomp profile",
+    "the same for each",
 )
 _BLOCKS, _QUICK_BLOCKS = 50, 10
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def machine(**terms: object) -> Machine:
 @pytest.mark.parametrize("kind", MACHINES)
 def test_every_machine_ends_at_the_port_and_says_nothing(kind: str) -> None:
     command = machine(type=kind).command()
-    after = dict(zip(command, command[1:], strict=False))
+    after = dict(pairwise(command))
     assert after["-machine"].startswith(f"{kind},acpi=off")
     assert after["-device"] == "isa-debug-exit,iobase=0xf4,iosize=0x4"
     assert after["-serial"] == "none"

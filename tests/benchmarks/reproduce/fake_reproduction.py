@@ -122,7 +122,7 @@ class _Rows:
     def of(self, cell: Cell) -> Iterator[dict[str, Any]]:
         variant = self.terms.twins.get(cell.variant, cell.variant)
         systems = [one.name for one in self.plan.systems if one.variant == variant]
-        proof = {"accelerator": self.accelerator} if variant.startswith("vm") else {}
+        proof = {"accelerator": self.accelerator} if variant.startswith(("vm", "qemu-boot")) else {}
         common = {
             "schema": 1,
             "benchmark": cell.benchmark,

@@ -20,9 +20,7 @@ from isoscope.testing.fake_process import FakeProcess
 KEPT: dict[str, bytes] = {}
 
 
-def trial(
-    lab: Lab, variant: str, command: tuple[str, ...], *at_once: int, beside: tuple[int, ...] = (0,)
-) -> Trial:
+def trial(lab: Lab, variant: str, command: tuple[str, ...], *at_once: int, beside: tuple[int, ...] = (0,)) -> Trial:
     return Trial(
         lab,
         Variant.parse(variant),

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.run import Run
 
-_WORKLOAD = (
-    "500 serial boots, 1 vCPU 256 MiB, guest 4.14, exec of the VMM to its exit (pre: InstanceStart to init)"
-)
+_WORKLOAD = "500 serial boots, 1 vCPU 256 MiB, guest 4.14, exec of the VMM to its exit (pre: InstanceStart to init)"
 _STUDY_BOOTS = 500
 _BOOTS_WITH_KVM, _BOOTS, _QUICK_BOOTS = 100, 20, 10
 
@@ -22,8 +20,8 @@ _BOOTS_WITH_KVM, _BOOTS, _QUICK_BOOTS = 100, 20, 10
 _FOR_P99 = 100
 
 _TCG = (
-    "firmware and machine are emulated in software alike, so that which of two takes longer can be told, and nothing of "
-    "by how much"
+    "firmware and machine are emulated in software alike, so that which of two takes longer can be told, and not by "
+    "how much"
 )
 
 

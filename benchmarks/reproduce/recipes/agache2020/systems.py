@@ -19,19 +19,19 @@ SEABIOS = System("qemu-seabios", "qemu-boot:machine=pc,firmware=seabios", STUDY_
 MICROVM = System("qemu-microvm", "qemu-boot:machine=microvm,firmware=qboot", STUDY_QEMU)
 
 #: Monitors of which no package here has one.
-LEFT_OUT: Mapping[str, str] = {
-    name: "no package of this distribution has it; a plugin of one's own can bring it"
-    for name in ("firecracker", "firecracker-pre", "firecracker-end-to-end", "cloud-hypervisor")
-}
+LEFT_OUT: Mapping[str, str] = dict.fromkeys(
+    ("firecracker", "firecracker-pre", "firecracker-end-to-end", "cloud-hypervisor"),
+    "no package of this distribution has it; a plugin of one's own can bring it",
+)
 
 CLOCK = (
-    "there from just before exec of the monitor to its end, of which a guest's first process is the cause by writing to "
-    "an exit port; here the same, from Instance.start() to the end seen on QEMU's pidfd"
+    "there from just before exec of the monitor to its end, which the guest's first process causes by a write to an "
+    "exit port; here the same, from Instance.start() to the end seen on QEMU's pidfd"
 )
 
 GUEST = Setting(
     "guest",
     "kernel 4.14 of few drivers, 1 vCPU, 256 MiB, a read-only virtio-blk root with the init",
-    "the distribution's kernel for virtual machines, uncompressed, entered by PVH; 1 vCPU, 256 MiB; the init in an initrd",
+    "the distribution's kernel for virtual machines, uncompressed, by PVH; 1 vCPU, 256 MiB; the init in an initrd",
     "a distribution's kernel has the driver of a disk as a module; all systems of a run boot the same bytes",
 )

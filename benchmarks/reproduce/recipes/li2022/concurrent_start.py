@@ -58,7 +58,9 @@ class ConcurrentStart(Recipe):
                     f"{_ROUNDS} blocks, mean makespan",
                     "kept; in each round every system in random order, and ours twice",
                 ),
-                Setting("sandbox", "128 MB, a pause container", "128 MiB, `sleep`", "a workload that stays and does nothing"),
+                Setting(
+                    "sandbox", "128 MB, a pause container", "128 MiB, `sleep`", "a workload that stays and does nothing"
+                ),
                 NETWORK,
             ),
             trial_seconds=started * (0.1 if here.kvm else 0.35),

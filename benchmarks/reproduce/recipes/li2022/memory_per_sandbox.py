@@ -48,10 +48,12 @@ class MemoryPerSandbox(Recipe):
                     "sandboxes running",
                     ", ".join(map(str, _NUMBERS)),
                     ", ".join(str(scaled[number]) for number in _NUMBERS),
-                    f"as many for the memory: N x {here.memory / (1 << 30):.0f} GiB / 384 GiB, down to 1, 2, 5, 10, 20, ..., "
-                    f"at most {bound}. What is held against the study is the memory of one of many over that of one alone",
+                    f"as many for the memory: N x {here.memory / (1 << 30):.0f} GiB / 384 GiB, down to 1, 2, 5, 10, "
+                    f"20, ..., at most {bound}. What is held against the study is one of many over one alone",
                 ),
-                Setting("sandbox", "128 MB, a pause container", "128 MiB, `sleep`", "a workload that stays and does nothing"),
+                Setting(
+                    "sandbox", "128 MB, a pause container", "128 MiB, `sleep`", "a workload that stays and does nothing"
+                ),
                 Setting("repetitions", "one", "9 blocks, ours twice in each", "so many blocks as an interval needs"),
             ),
             trial_seconds=2 + upto * (0.1 if here.kvm else 0.6),

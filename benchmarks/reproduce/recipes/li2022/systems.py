@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from isoscope.benchmarks.reproduce.here import Here
 from isoscope.benchmarks.reproduce.recipe import Setting, System
 
-STUDY_CPUS = 104  #: virtual CPUs of an ecs.ebmg6.26xlarge
+STUDY_CPUS = 104  #: virtual CPUs of its host
 SANDBOX = 128 << 20  #: bytes of a sandbox
 
-#: Share of the available memory that sandboxes may take, and what one of a machine's takes beyond its guest's, in bytes.
+#: Share of the available memory that sandboxes may take, and bytes that each takes beside its guest's.
 _SHARE = 0.5
 _BESIDE = 64 << 20
 
@@ -34,11 +34,13 @@ LEFT_OUT: Mapping[str, str] = {
 }
 
 CLOCK = (
-    "there from before `crictl runp` until the sandbox is reported ready, which is looked at every 10 ms; here from the "
-    "first call of Instance.start() to the first byte of output of the last instance, by events"
+    "there from before `crictl runp` until the sandbox is reported ready, looked at every 10 ms; here from the first "
+    "call of Instance.start() to the first byte of output of the last instance, by events"
 )
 
-NETWORK = Setting("network", "the host's", "none", "nobody is to wait for a network, and a virtual machine has no other")
+NETWORK = Setting(
+    "network", "the host's", "none", "nobody is to wait for a network, and a virtual machine has no other"
+)
 
 
 def most(here: Here) -> int:

@@ -50,7 +50,7 @@ class Syscalls(Recipe):
                     "calls",
                     "100 measurements of each call",
                     f"{repetitions} repetitions of a loop of {seconds / repetitions:g} s, in each of {_BLOCKS} blocks",
-                    "a call is far below what a clock tells apart, so that it is made in a loop; blocks give the interval",
+                    "a call is shorter than what a clock tells apart: hence the loop; blocks give the interval",
                 ),
                 Setting("getuid", "getuid(2)", "getpid(2)", "either does next to nothing in the kernel"),
                 Setting(
@@ -60,10 +60,15 @@ class Syscalls(Recipe):
                     "the same work in the kernel without a seek between",
                 ),
                 Setting(
-                    "kernel", "of 2019", "this host's", "mitigations and what a filter costs differ: hence ratios, and bands"
+                    "kernel",
+                    "of 2019",
+                    "this host's",
+                    "mitigations and what a filter costs differ: hence ratios, and bands",
                 ),
             ),
             blocks=_BLOCKS,
             trial_seconds=_ALL_CALLS * seconds * 1.6 + 1.5,
-            left_out={"gvisor-kvm": "gVisor's KVM platform needs a KVM that works" if not here.kvm else "not chosen here"},
+            left_out={
+                "gvisor-kvm": "gVisor's KVM platform needs a KVM that works" if not here.kvm else "not chosen here"
+            },
         )
