@@ -12,6 +12,7 @@ from isoscope.benchmarks.reproduce.result import Measured
 from isoscope.benchmarks.results.statistics import Floats, Interval, median_interval, ratio_interval
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from isoscope.benchmarks.results.run import Run
 
 #: Resamples of statistics other than the median, which have no quick way.
@@ -95,13 +96,24 @@ def _resampled(sides: list[dict[int, Floats]], match: Match, rng: np.random.Gene
     least = min(sum(len(values) for values in side.values()) for side in sides)
     if quantile is not None and least * (1 - quantile) < 1:
         return Interval(None, None, f"the {match.statistic} of {least} values is little else than their greatest")
-    found = []
-    for _ in range(_RESAMPLES):
-        drawn = [blocks[place] for place in rng.integers(0, len(blocks), len(blocks))]
-        tops = [statistic(np.concatenate([side[block] for block in drawn]), match.statistic) for side in sides]
-        found.append(tops[0] / tops[1] if len(tops) > 1 else tops[0])
+    drawn = rng.integers(0, len(blocks), (_RESAMPLES, len(blocks)))
+    tops = [_redrawn([side[block] for block in blocks], drawn, match.statistic) for side in sides]
+    found = tops[0] / tops[1] if len(tops) > 1 else tops[0]
     low, high = np.quantile(found, [0.025, 0.975])
     return Interval(float(low), float(high))
+
+
+def _redrawn(blocks: list[Floats], drawn: npt.NDArray[np.int64], name: str) -> Floats:
+    """The statistic of each draw of whole blocks, all draws at once where blocks are of one size."""
+    if name == "mean":
+        sums, sizes = (
+            np.asarray([measure(block) for block in blocks], dtype=np.float64) for measure in (np.sum, np.size)
+        )
+        return sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    if len({len(block) for block in blocks}) == 1:
+        values = np.stack(blocks)[drawn].reshape(len(drawn), -1)
+        return np.asarray(np.quantile(values, _QUANTILES[name], axis=1), dtype=np.float64)
+    return np.asarray([statistic(np.concatenate([blocks[place] for place in row]), name) for row in drawn])
 
 
 def _scaled(interval: Interval, factor: float) -> Interval:

@@ -42,7 +42,9 @@ class ConcurrentStart(Recipe):
             benchmarks=(f"startup:at-once={'+'.join(str(one) for one in sorted(set(fit.values())))}",),
             workload="sleep",
             blocks=_ROUNDS,
-            matches=tuple(_match(number, fit.get(number), scaled[number]) for number in _NUMBERS),
+            matches=tuple(
+                _match(number, fit.get(number), scaled[number], alike=here.cpus == STUDY_CPUS) for number in _NUMBERS
+            ),
             settings=(
                 Setting(
                     "sandboxes at once",
@@ -68,11 +70,11 @@ class ConcurrentStart(Recipe):
         )
 
 
-def _match(number: int, at_once: int | None, scaled: int) -> Match:
+def _match(number: int, at_once: int | None, scaled: int, *, alike: bool) -> Match:
     obstacle = ""
     if at_once is None:
         obstacle = f"{scaled} at once were not asked for: they do not fit, or the run was a quick one"
-    elif number < _ONE_A_CPU and scaled != number:
+    elif number < _ONE_A_CPU and not alike:
         obstacle = "fewer than one for each CPU: that growth goes by N itself, which is scaled away here"
     return Match(
         _TITLE.format(number),
