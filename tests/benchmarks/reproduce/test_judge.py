@@ -38,8 +38,8 @@ def scaled(system: str, factor: float, recipe: str = FIO) -> Made:
 def test_what_the_study_found_has_the_shape_of_the_study(judged: Judged) -> None:
     found = judged()
     assert found.verdict is Verdict.SAME
-    assert [row.verdict for row in of(found, "native")] == [None] * 10
-    assert {row.verdict for row in of(found, "kvm-virtio")} == {Verdict.SAME}
+    assert [row.verdict for row in of(found, "native")] == [None] * 3 + [Verdict.NOT_COMPARABLE] * 7
+    assert {row.verdict for row in of(found, "kvm-virtio") if row.ratio} == {Verdict.SAME}
     assert {row.published_ratio for row in of(found, "native")} == {None}
     assert len([row for row in found.rows if row.published is not None]) == len(figures(*FIO.split("/")))
     for row in found.rows:
@@ -52,14 +52,14 @@ def test_what_the_study_found_has_the_shape_of_the_study(judged: Judged) -> None
 def test_a_container_at_half_the_speed_is_different(judged: Judged) -> None:
     found = judged(value=scaled("docker-volume", 0.5))
     assert found.verdict is Verdict.DIFFERENT
-    assert "9 another" in found.sentence
-    assert {row.verdict for row in of(found, "kvm-virtio")} == {Verdict.SAME}
+    assert "2 another" in found.sentence
+    assert {row.verdict for row in of(found, "kvm-virtio") if row.ratio} == {Verdict.SAME}
 
 
 def test_tcg_is_shown_and_never_decides(judged: Judged) -> None:
     found = judged(accelerator="tcg", value=scaled("kvm-virtio", 0.01))
     assert found.verdict is Verdict.SAME
-    rows = of(found, "kvm-virtio")
+    rows = [row for row in of(found, "kvm-virtio") if row.ratio]
     assert {(row.verdict, row.accelerator, row.able) for row in rows} == {(Verdict.NOT_COMPARABLE, "tcg", False)}
     assert all("TCG" in row.reason and row.ratio is not None for row in rows)
     assert "nothing is said of kvm-virtio" in found.sentence
@@ -108,7 +108,9 @@ def test_second_hand_figures_are_shown_and_never_decide(judged: Judged) -> None:
 
 
 def test_a_row_that_this_host_cannot_repeat_says_why(judged: Judged) -> None:
-    rows = [row for row in judged("felter2014/stream").rows if "2 sockets" in row.workload and row.verdict]
+    rows = [
+        row for row in judged("felter2014/stream").rows if "2 sockets" in row.workload and row.ratio and row.verdict
+    ]
     assert rows
     assert all("two sockets" in row.reason and not row.able for row in rows)
 
@@ -117,7 +119,7 @@ def test_a_system_that_cannot_be_had_is_a_row_with_the_reason(judged: Judged) ->
     plan = plan_of(FIO)
     vm = plan.system("kvm-virtio").variant
     found = judged(plan=plan, unavailable={vm: "qemu is not installed"})
-    assert {row.reason for row in of(found, "kvm-virtio")} == {"qemu is not installed"}
+    assert {row.reason for row in of(found, "kvm-virtio") if row.variant} == {"qemu is not installed"}
     assert found.verdict is Verdict.SAME
     [stand] = [one for one in found.systems if one.name == "kvm-virtio"]
     assert stand.unavailable == "qemu is not installed"
@@ -126,7 +128,7 @@ def test_a_system_that_cannot_be_had_is_a_row_with_the_reason(judged: Judged) ->
 def test_trials_that_failed_are_rows_with_the_reason(judged: Judged) -> None:
     known = as_published(FIO)
     found = judged(value=lambda match, name: None if name == "docker-volume" else known(match, name))
-    rows = [row for row in of(found, "docker-volume") if row.published_ratio and row.published_ratio < 1.1]
+    rows = [row for row in of(found, "docker-volume") if "x8" in row.workload and row.short != row.workload]
     assert {row.reason for row in rows} == {"no value: it broke"}
 
 
@@ -153,7 +155,8 @@ def test_an_emulated_host_decides_nothing(judged: Judged) -> None:
 def test_only_the_direction_of_a_system_may_be_compared(judged: Judged) -> None:
     redis = "felter2014/redis"
     found = judged(redis, value=scaled("docker-nat", 0.2, redis))
-    assert {row.verdict for row in of(found, "docker-nat")} == {Verdict.SAME}, "slower is slower, however much"
+    rows = [row for row in of(found, "docker-nat") if row.ratio]
+    assert {row.verdict for row in rows} == {Verdict.SAME}, "slower is slower, however much"
     assert {row.band.low for row in of(found, "docker-nat") if row.band} == {0.0}
     with_gain = scaled("docker-nat", 2.0, redis)
     assert Verdict.DIFFERENT in {row.verdict for row in of(judged(redis, value=with_gain), "docker-nat")}
