@@ -11,6 +11,7 @@ from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
 from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
 from isoscope.benchmarks.redis.metrics import REDIS
+from isoscope.benchmarks.rr.metrics import RR
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
 
@@ -38,6 +39,7 @@ METRICS = {
         *NETWORK,
         *RANDOMACCESS,
         *REDIS,
+        *RR,
         END_OF_TRIAL,
     )
 }

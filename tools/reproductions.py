@@ -55,7 +55,7 @@ def index(found: list[Reproduction]) -> str:
     parts = [
         "# Reproductions",
         "*`tools/reproductions.py` writes these pages from the data of the runs.*",
-        "What was published, repeated with `isoscope reproduce`: [how a verdict is reached](../explanation/reproducing.md).",
+        "Published comparisons, repeated: [how a verdict is reached](../explanation/reproducing.md).",
         table(("item", "verdict", "in words"), rows) if rows else "None is kept here yet.",
     ]
     if found:
