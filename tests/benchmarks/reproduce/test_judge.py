@@ -38,7 +38,7 @@ def scaled(system: str, factor: float, recipe: str = FIO) -> Made:
 def test_what_the_study_found_has_the_shape_of_the_study(judged: Judged) -> None:
     found = judged()
     assert found.verdict is Verdict.SAME
-    assert [row.verdict for row in of(found, "native")] == [None] * 3 + [Verdict.NOT_COMPARABLE] * 7
+    assert [row.verdict for row in of(found, "native")] == [None] * 10
     assert {row.verdict for row in of(found, "kvm-virtio") if row.ratio} == {Verdict.SAME}
     assert {row.published_ratio for row in of(found, "native")} == {None}
     assert len([row for row in found.rows if row.published is not None]) == len(figures(*FIO.split("/")))
@@ -84,7 +84,7 @@ def test_a_baseline_that_differs_from_itself_leaves_its_rows_open(judged: Judged
     assert found.verdict is Verdict.NOT_COMPARABLE
     able = [row for row in found.rows if row.able]
     assert able
-    assert all("the baseline differs from itself by a factor of 1.2" in row.reason for row in able)
+    assert all("the baseline differs from itself " in row.reason for row in able)
     assert {round(one.ratio.value, 1) for one in found.noise} == {1.2}
 
 
@@ -119,7 +119,7 @@ def test_a_system_that_cannot_be_had_is_a_row_with_the_reason(judged: Judged) ->
     plan = plan_of(FIO)
     vm = plan.system("kvm-virtio").variant
     found = judged(plan=plan, unavailable={vm: "qemu is not installed"})
-    assert {row.reason for row in of(found, "kvm-virtio") if row.variant} == {"qemu is not installed"}
+    assert {row.reason for row in of(found, "kvm-virtio") if row.short != row.workload} == {"qemu is not installed"}
     assert found.verdict is Verdict.SAME
     [stand] = [one for one in found.systems if one.name == "kvm-virtio"]
     assert stand.unavailable == "qemu is not installed"
@@ -199,7 +199,9 @@ def test_growth_is_held_against_the_same_system(judged: Judged, monkeypatch: pyt
     assert row.baseline.startswith("kata-qemu, 1 empty")
     assert row.verdict is Verdict.SAME
     assert [row.verdict for row in of(found, "rund")] == [None, Verdict.SAME]
-    assert {row.reason for row in of(found, "kata-firecracker")} == {"nothing stands for kata-firecracker here"}
+    assert {row.reason for row in of(found, "kata-firecracker") if row.verdict} == {
+        "nothing stands for kata-firecracker here"
+    }
 
 
 def test_a_percentile_needs_the_values_that_it_is_of(judged: Judged) -> None:
