@@ -12,6 +12,7 @@ from isoscope.benchmarks.network.metrics import NETWORK
 from isoscope.benchmarks.overhead.metrics import OVERHEAD
 from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
 from isoscope.benchmarks.redis.metrics import REDIS
+from isoscope.benchmarks.rr.metrics import RR
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
 
@@ -40,6 +41,7 @@ METRICS = {
         *OVERHEAD,
         *RANDOMACCESS,
         *REDIS,
+        *RR,
         END_OF_TRIAL,
     )
 }

@@ -98,6 +98,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("redis", redis)
 
+    def rr() -> Benchmark:
+        from isoscope.benchmarks.rr.benchmark import Rr
+
+        return Rr()
+
+    register("rr", rr)
+
 
 @hookimpl
 def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Greatest over least value beyond which an axis is logarithmic.
 _WIDE = 30.0
 
+#: Characters of a name that a plot shows.
+_LONGEST = 44
+
 #: How a verdict is drawn: never by colour alone.
 _SIGNS = {
     Verdict.SAME: ("#009e73", "o", "same shape"),
@@ -49,7 +52,9 @@ def ratios(found: Reproduction) -> Figure | None:
         for place, row in enumerate(rows):
             _ratio(axes, place, row)
         axes.axvline(1, color=INK, linewidth=0.8, alpha=0.6)
-        axes.set_yticks(range(len(rows)), [clean(f"{row.short}: {_who(row)}") for row in rows], fontsize=7.5)
+        axes.set_yticks(
+            range(len(rows)), [f"{_clipped(row.short)}: {_clipped(_who(row))}" for row in rows], fontsize=7.5
+        )
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         _decimal(axes, "x")
@@ -216,8 +221,8 @@ def _handles(known: dict[str, Look], names: set[str], *, lines: bool) -> list[Ar
     from matplotlib.patches import Patch
 
     if lines:
-        return [Line2D([], [], label=clean(name), **look.line) for name, look in known.items() if name in names]
-    return [Patch(label=clean(name), **look.fill) for name, look in known.items() if name in names]
+        return [Line2D([], [], label=_clipped(name), **look.line) for name, look in known.items() if name in names]
+    return [Patch(label=_clipped(name), **look.fill) for name, look in known.items() if name in names]
 
 
 def _who(row: Row) -> str:
@@ -231,4 +236,10 @@ def _worded(value: float | None) -> str:
 def _folded(text: str) -> str:
     from textwrap import wrap
 
-    return "\n".join(wrap(clean(text), 22))
+    return "\n".join(wrap(_clipped(text), 22))
+
+
+def _clipped(text: str) -> str:
+    """A name as a plot has room for it; the table below has it whole."""
+    name = clean(text)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

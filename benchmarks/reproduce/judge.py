@@ -92,13 +92,16 @@ class _Judge:
         row = _row(one, match, variant)
         if base is not None and base.key != one.key:
             row = replace(row, baseline=_words(base, one), published_ratio=one.value / base.value)
+        is_baseline = base is not None and base.key == one.key
         if match is None or system is None:
+            if is_baseline:
+                return _Candidate(row, match, "")
             return _Candidate(row, match, left_out or f"nothing stands for {'it' if system else one.system} here")
         row, obstacle = self._ours(row, match, variant)
         if base is None:
             return _Candidate(row, match, "the study has no baseline for it")
-        if base.key == one.key:
-            return _Candidate(replace(row, able=False), match, "")
+        if is_baseline:
+            return _Candidate(row, match, "")
         row, obstacle = self._against(row, match, base, obstacle)
         return _Candidate(row, match, self._told(one, match, row) or obstacle)
 

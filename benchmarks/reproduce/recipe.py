@@ -112,7 +112,9 @@ class Plan:
         return cls(
             **{
                 **data,
-                "systems": tuple(System(**{**one, "kind": Kind(one["kind"])}) for one in data["systems"]),
+                "systems": tuple(
+                    System(**{**one, "kind": Kind(one.get("kind", Kind.SIZE))}) for one in data["systems"]
+                ),
                 "benchmarks": tuple(data["benchmarks"]),
                 "matches": tuple(Match(**{**one, "kind": Kind(one["kind"])}) for one in data["matches"]),
                 "settings": tuple(Setting(**one) for one in data["settings"]),

@@ -13,6 +13,8 @@ _RECIPES = {
     "felter2014/linpack": "felter2014.linpack:Linpack",
     "felter2014/stream": "felter2014.stream:Stream",
     "felter2014/randomaccess": "felter2014.randomaccess:RandomAccess",
+    "felter2014/net-throughput": "felter2014.net:NetThroughput",
+    "felter2014/net-rr": "felter2014.net:NetRr",
     "felter2014/redis": "felter2014.redis:Redis",
     "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
