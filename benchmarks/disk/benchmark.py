@@ -81,7 +81,8 @@ class Disk(Benchmark):
         BenchmarkOption(
             "phases",
             "which, with + between them: seq-write, seq-read, seq-read-qd2, rand-write, rand-write-x8, rand-read, "
-            "rand-read-x8, mixed",
+            "rand-read-x8, mixed, which are all; and fc-read-4k, fc-read-4k-qd1, fc-write-4k, fc-read-128k, "
+            "fc-write-128k",
             "all",
             "seq-write+seq-read+rand-write+rand-read",
             read_phases,

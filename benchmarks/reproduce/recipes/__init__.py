@@ -19,12 +19,15 @@ _RECIPES = {
     "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
     "agache2020/memory-overhead": "agache2020.memory_overhead:MemoryOverhead",
+    "agache2020/fio": "agache2020.fio:Fio",
     "li2022-rund/concurrent-start": "li2022.concurrent_start:ConcurrentStart",
     "li2022-rund/memory-per-sandbox": "li2022.memory_per_sandbox:MemoryPerSandbox",
     "li2022-rund/start-on-loaded-host": "li2022.start_on_loaded_host:StartOnLoadedHost",
     "crun-readme/100-containers": "runtimes:Crun",
     "youki-readme/create-start-delete": "runtimes:Youki",
     "manco2017-lightvm/boot": "manco2017:LightVm",
+    "sharma2016/noisy-neighbour": "second_hand:NoisyNeighbour",
+    "vanrijn2021/boot": "second_hand:Boot",
     "young2019/syscalls": "young2019.syscalls:Syscalls",
 }
 

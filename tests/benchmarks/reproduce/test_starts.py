@@ -23,7 +23,16 @@ from isoscope.core.variant import Variant
 from tests.benchmarks.reproduce.fake_reproduction import HERE, Made, as_published, make
 
 LARGE = replace(HERE, cpus=104, memory=384 << 30, available=380 << 30, kvm=True)
-STUDIES = ("agache2020", "li2022-rund", "young2019", "crun-readme", "youki-readme", "manco2017-lightvm")
+STUDIES = (
+    "agache2020",
+    "li2022-rund",
+    "young2019",
+    "crun-readme",
+    "youki-readme",
+    "manco2017-lightvm",
+    "sharma2016",
+    "vanrijn2021",
+)
 NAMES = [name for name in offered() if name.split("/")[0] in STUDIES]
 
 
