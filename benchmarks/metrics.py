@@ -9,6 +9,10 @@ from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
+from isoscope.benchmarks.overhead.metrics import OVERHEAD
+from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
+from isoscope.benchmarks.redis.metrics import REDIS
+from isoscope.benchmarks.rr.metrics import RR
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP, phase
 from isoscope.benchmarks.syscall.metrics import SYSCALL
 
@@ -34,6 +38,10 @@ METRICS = {
         *DISK,
         *INTERFERENCE,
         *NETWORK,
+        *OVERHEAD,
+        *RANDOMACCESS,
+        *REDIS,
+        *RR,
         END_OF_TRIAL,
     )
 }

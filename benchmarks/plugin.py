@@ -11,6 +11,7 @@ from isoscope.core.hookspecs import hookimpl
 if TYPE_CHECKING:
     import click
     from isoscope.benchmarks.benchmark import Benchmark
+    from isoscope.benchmarks.reproduce.recipe import Recipe
     from isoscope.core.comparison import Comparison
     from isoscope.core.lab import Lab
     from isoscope.core.workload import Workload
@@ -62,6 +63,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("interference", interference)
 
+    def overhead() -> Benchmark:
+        from isoscope.benchmarks.overhead.benchmark import Overhead
+
+        return Overhead()
+
+    register("overhead", overhead)
+
     def disk() -> Benchmark:
         from isoscope.benchmarks.disk.benchmark import Disk
 
@@ -76,6 +84,27 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("network", network)
 
+    def randomaccess() -> Benchmark:
+        from isoscope.benchmarks.randomaccess.benchmark import RandomAccess
+
+        return RandomAccess()
+
+    register("randomaccess", randomaccess)
+
+    def redis() -> Benchmark:
+        from isoscope.benchmarks.redis.benchmark import Redis
+
+        return Redis()
+
+    register("redis", redis)
+
+    def rr() -> Benchmark:
+        from isoscope.benchmarks.rr.benchmark import Rr
+
+        return Rr()
+
+    register("rr", rr)
+
 
 @hookimpl
 def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> None:
@@ -88,7 +117,7 @@ def isoscope_register_workloads(register: Callable[[str, Workload], None]) -> No
 
 @hookimpl
 def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], None]) -> None:
-    """Offer `html` and `md`."""
+    """Offer `html` and `md`, and `reproduction` for a run that repeats a study."""
 
     def html(directory: Path) -> Path:
         from isoscope.benchmarks.report.html import write
@@ -100,13 +129,28 @@ def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], 
 
         return write(directory)
 
+    def reproduction(directory: Path) -> Path:
+        from isoscope.benchmarks.reproduce.page import write_again
+
+        return write_again(directory)
+
     register("html", html)
     register("md", markdown)
+    register("reproduction", reproduction)
+
+
+@hookimpl
+def isoscope_register_recipes(register: Callable[[str, Callable[[], Recipe]], None]) -> None:
+    """Offer the built-in recipes."""
+    from isoscope.benchmarks.reproduce.recipes import offered
+
+    for name, make in offered().items():
+        register(name, make)
 
 
 @hookimpl
 def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
-    """Offer `compare`, `report`, `diff` and `selftest`."""
+    """Offer `compare`, `report`, `diff`, `selftest` and `reproduce`."""
 
     def compare() -> click.Command:
         from isoscope.benchmarks.cli import compare
@@ -128,10 +172,16 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return selftest
 
+    def reproduce() -> click.Command:
+        from isoscope.benchmarks.reproduce.cli import reproduce
+
+        return reproduce
+
     register("compare", "Measure variants side by side.", compare)
     register("report", "Write the report of a run again.", report)
     register("diff", "Compare two runs with each other.", diff)
     register("selftest", "Compare variants with themselves: is a difference seen?", selftest)
+    register("reproduce", "Repeat a published comparison: has it the same shape here?", reproduce)
 
 
 @hookimpl

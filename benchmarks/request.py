@@ -82,6 +82,11 @@ def count(text: str, *, most: int | None = None) -> int:
     return int(text)
 
 
+def counts(text: str, *, least: int = 1, most: int | None = None) -> tuple[int, ...]:
+    """Whole numbers of at least `least` with `+` between them, each once, ascending. Raises InputError."""
+    return tuple(sorted({0 if least == 0 and part == "0" else count(part, most=most) for part in text.split("+")}))
+
+
 def choice(*known: str) -> Callable[[str], str]:
     """A reader that takes one of the given words."""
 

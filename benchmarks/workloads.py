@@ -15,6 +15,8 @@ WORKLOADS = {
     "network": Workload(image="net", command=("sh", "-c", "echo ready; exec sleep infinity")),
     # stays, and is where the tools of `cpu`, `memory` and `syscall` are run
     "bench": Workload(image="bench", command=("sh", "-c", "echo ready; exec sleep infinity")),
+    # stays, and is an end of what `redis` measures
+    "redis": Workload(image="redis", command=("sh", "-c", "echo ready; exec sleep infinity")),
     # stays, and has the file that `disk` reads and writes
     "fio": Workload(image="fio", command=("sh", "-c", "echo ready; exec sleep infinity")),
     # stays, and is where the victim of `interference` does its work; its image has the neighbours' program, too

@@ -51,6 +51,14 @@ def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], 
 
 
 @hookspec
+def isoscope_register_recipes(register: Callable[[str, Callable[[], Any]], None]) -> None:
+    """Offer recipes for published comparisons: `register("STUDY/ITEM", factory)`.
+
+    `factory()` returns an `isoscope.benchmarks.reproduce.Recipe`. Called once for each `isoscope reproduce`.
+    """
+
+
+@hookspec
 def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
     """Offer commands: `register("mine", "one line of help", load)`; `load()` imports and returns the click command.
 

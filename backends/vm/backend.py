@@ -21,6 +21,8 @@ from isoscope.backends.vm.hypervisor import EMULATOR, Hypervisor, connect, disco
 from isoscope.backends.vm.instance import Site, VmInstance
 from isoscope.backends.vm.plan import steps
 from isoscope.backends.vm.process import find
+from isoscope.backends.vm.processor import OPTIONS as PROCESSOR
+from isoscope.backends.vm.processor import Processor
 from isoscope.backends.vm.storage import OPTIONS as STORAGE
 from isoscope.backends.vm.storage import Storage
 from isoscope.core.backend import Backend, Context, Lack, Step
@@ -62,6 +64,7 @@ class VmBackend(Backend):
             ("auto", "kvm", "tcg"),
             "auto",
         ),
+        *PROCESSOR,
         *STORAGE,
         vhost.OPTION,
         *OPTIONS,
@@ -126,7 +129,7 @@ class VmBackend(Backend):
         shares.check(launch.workload.mounts)
         in_kernel = vhost.chosen(launch.options["vhost"])
         tsc.khz()  # now, so that the first start is not kept waiting
-        storage = Storage.of(launch.options)
+        storage, processor = Storage.of(launch.options), self._processor(launch)
         hypervisor = self._hypervisor()
         machine_type = self._machine_type(hypervisor, accelerator)
         if hypervisor.root is None:
@@ -140,7 +143,7 @@ class VmBackend(Backend):
         proof = {
             "accelerator": accelerator,
             "machine": machine_type,
-            "cpu": "host" if accelerator == "kvm" else "max",
+            **processor.proof(accelerator),
             "guest": guest.package,
             "connection": "embedded" if hypervisor.root else hypervisor.uri,
             **storage.proof(),
@@ -224,6 +227,9 @@ class VmBackend(Backend):
             )
         return "tcg"
 
+    def _processor(self, launch: Launch) -> Processor:
+        return Processor.of(launch.options, vcpus(launch.workload.resources.cpus), self.context.host.cpu)
+
     def _memory(self, launch: Launch) -> int:
         memory = launch.workload.resources.memory or DEFAULT_MEMORY
         if memory < LEAST_MEMORY:
@@ -261,6 +267,7 @@ class VmBackend(Backend):
             tsc_khz=tsc.khz() if accelerator == "tcg" else None,
             vhost=vhost.chosen(launch.options["vhost"]),
             storage=Storage.of(launch.options),
+            processor=self._processor(launch),
             shares=shares.plan(launch.workload.mounts, files.shares),
         )
 

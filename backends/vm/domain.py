@@ -12,6 +12,7 @@ from typing import Any
 
 from isoscope.backends.network import Lease
 from isoscope.backends.sriov import VfLease
+from isoscope.backends.vm.processor import Processor
 from isoscope.backends.vm.protocol import PORT
 from isoscope.backends.vm.shares import Share
 from isoscope.backends.vm.storage import Storage
@@ -44,12 +45,8 @@ class Machine:
     tsc_khz: int | None = None  #: rate of the time-stamp counter that the guest sees, where it is known
     vhost: bool = False  #: the host's kernel moves the network card's packets, not QEMU
     storage: Storage = field(default_factory=Storage)
+    processor: Processor = field(default_factory=Processor)
     shares: tuple[Share, ...] = ()
-
-    @property
-    def cpu(self) -> str:
-        """QEMU's name for the CPU model."""
-        return "host" if self.accelerator == "kvm" else "max"
 
 
 def command_line(machine: Machine) -> str:
@@ -100,24 +97,17 @@ def _domain(machine: Machine) -> Any:
         e.memory({"unit": "b"}, str(machine.memory)),
         e.vcpu(str(machine.vcpus)),
         *([e.iothreads("1")] if machine.storage.iothread else []),
+        *machine.processor.tuning(e),
         *([_shared_memory(e)] if machine.shares else []),
         e.os(*_boot(e, machine)),
         e.features(e.acpi(), e.apic()),
-        _cpu(e, machine),
+        machine.processor.element(e, machine.accelerator),
         *(getattr(e, f"on_{what}")("destroy") for what in ("poweroff", "reboot", "crash")),
         e.devices(e.emulator(machine.emulator), *_devices(e, machine)),
         # With it, libvirt asks QEMU for each of 400 properties of the CPU, one by one, before it lets the guest run:
         # half of the time that it takes to start a VM. Without, it asks for the same in two questions.
         q.capabilities(getattr(q, "del")({"capability": "cpu-unavailable-features"})),
     )
-
-
-def _cpu(e: Any, machine: Machine) -> Any:
-    if machine.accelerator == "kvm":
-        return e.cpu({"mode": "host-passthrough"})
-    # ERMS promises that `rep movsb` is as fast as any copy. TCG moves byte by byte, and a kernel that was promised so
-    # copies by it: without, a read of 4 KiB takes a quarter of the time.
-    return e.cpu({"mode": "maximum"}, e.feature({"policy": "disable", "name": "erms"}))
 
 
 def _boot(e: Any, machine: Machine) -> Iterator[Any]:

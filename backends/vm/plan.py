@@ -39,8 +39,8 @@ def _steps(launch: Launch, machine: Machine, cgroup: Cgroup, uri: str) -> Iterat
     yield (
         "vmm",
         (
-            f"{EMULATOR} -accel {machine.accelerator} -cpu {machine.cpu} -smp {machine.vcpus} "
-            f"with {format_size(machine.memory)} of RAM"
+            f"{EMULATOR} -accel {machine.accelerator} -cpu {machine.processor.name(machine.accelerator)} "
+            f"-smp {machine.vcpus} with {format_size(machine.memory)} of RAM"
         ),
     )
     yield "kernel", f"{machine.kernel} with {command_line(machine)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from isoscope.benchmarks.accounted import (
     Accounted,
@@ -21,7 +21,7 @@ from isoscope.benchmarks.cpu import sysbench
 from isoscope.benchmarks.cpu.metrics import CLOCK, EVENTS, FLOPS, HOST_BUSY, HOST_CPU, OWN_CPU, SHARE
 from isoscope.benchmarks.cpu_time import NOT_COUNTED
 from isoscope.benchmarks.metric import Metric
-from isoscope.benchmarks.request import BenchmarkOption, count
+from isoscope.benchmarks.request import BenchmarkOption, choice, count
 from isoscope.core.units import parse_duration
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _GRACE = 60.0
 
 _REPETITIONS = 5
+_TOOLS = ("sysbench", "linpack")
 
 
 class Cpu(Benchmark):
@@ -46,15 +47,22 @@ class Cpu(Benchmark):
     options: ClassVar[tuple[BenchmarkOption, ...]] = (
         BenchmarkOption("time", "how long each tool runs", "5s", quick="1s", read=parse_duration),
         BenchmarkOption("threads", "threads of sysbench", "1", read=count),
+        BenchmarkOption("tool", "which is run: sysbench, linpack or both", "both", read=choice("both", *_TOOLS)),
     )
     requires: ClassVar[frozenset[str]] = frozenset({"exec", "runs_image"})
+
+    def headline_for(self, options: Mapping[str, Any]) -> tuple[Metric, ...]:
+        """What the tools that are run find."""
+        return {"both": self.headline, "sysbench": (EVENTS, HOST_CPU), "linpack": (FLOPS,)}[options["tool"]]
 
     def measure(self, trial: Trial) -> Iterator[Value]:
         """Both tools' figures. Raises CommandNotFound for an image without them, WorkloadFailed, Timeout."""
         seconds = min(1.0, trial.options["time"]) if trial.warmup else trial.options["time"]
         with staying(trial) as instance:
-            yield from _sysbench(trial, instance, seconds)
-            yield from _linpack(trial, instance, seconds)
+            if trial.options["tool"] != "linpack":
+                yield from _sysbench(trial, instance, seconds)
+            if trial.options["tool"] != "sysbench":
+                yield from _linpack(trial, instance, seconds)
 
     def cautions(self, run: Run) -> list[str]:
         """TCG, clocks, CPUs that others used, and a speed that nobody knows."""

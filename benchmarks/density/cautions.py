@@ -10,7 +10,6 @@ from isoscope.benchmarks.density import metrics
 from isoscope.benchmarks.density.options import THIS
 from isoscope.benchmarks.density.ramp import BUDGET, ENOUGH
 from isoscope.benchmarks.density.requests import RESOURCES
-from isoscope.core.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +66,7 @@ def _binding(run: Run, frame: pd.DataFrame) -> Iterator[str]:
 
 def _unequal(run: Run) -> Iterator[str]:
     if run.terms.subject(_NAME).options["unequal"] == "yes":
-        options = [Variant.parse(text).options for text in run.terms.variants]
+        options = [variant.options for variant in run.terms.parsed_variants]
         asked = {tuple(own.get(name) for name in RESOURCES) for own in options}
         if len(asked) > 1:
             yield "the variants ask for unequal resources, as was allowed: their numbers differ for that reason, too"

@@ -20,6 +20,7 @@ from isoscope.benchmarks.disk.metrics import (
     HEADLINE,
     HOST_CPU,
     IOPS,
+    LATENCY_MEAN,
     LATENCY_P50,
     LATENCY_P99,
 )
@@ -80,7 +81,8 @@ class Disk(Benchmark):
         BenchmarkOption(
             "phases",
             "which, with + between them: seq-write, seq-read, seq-read-qd2, rand-write, rand-write-x8, rand-read, "
-            "rand-read-x8, mixed",
+            "rand-read-x8, mixed, which are all; and fc-read-4k, fc-read-4k-qd1, fc-write-4k, fc-read-128k, "
+            "fc-write-128k",
             "all",
             "seq-write+seq-read+rand-write+rand-read",
             read_phases,
@@ -167,6 +169,7 @@ class _Session:
                 raise fio.nothing(series)
             labels = {**common, "phase": series}
             yield Value(BANDWIDTH, found.bandwidth, labels) if phase.sequential else Value(IOPS, found.iops, labels)
+            yield Value(LATENCY_MEAN, found.mean, labels)
             yield Value(LATENCY_P50, found.p50, labels)
             yield Value(LATENCY_P99, found.p99, labels)
         # What was done in the ramp cost as much, and is not among what fio counts.

@@ -69,6 +69,11 @@ def drop(instance: Instance, file: str, size: int, *, own_kernel: bool) -> str:
     """
     if own_kernel and (why := _drop_inside(instance, size)):
         return why
+    return drop_of_host() or _remains(instance.backing(file), size)
+
+
+def drop_of_host() -> str:
+    """Drop the caches of the whole host. Returns nothing, or why that is not possible."""
     try:
         os.sync()
         _DROP.write_text("3")
@@ -76,7 +81,7 @@ def drop(instance: Instance, file: str, size: int, *, own_kernel: bool) -> str:
         return "only root may drop the host's caches"
     except OSError as error:
         return f"the host's caches cannot be dropped: {error.strerror}"
-    return _remains(instance.backing(file), size)
+    return ""
 
 
 def guest_memory(instance: Instance, *, timeout: float) -> int:

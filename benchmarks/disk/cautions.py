@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from isoscope.benchmarks.disk.metrics import FLUSH
 from isoscope.core.units import format_duration, format_size, parse_size
-from isoscope.core.variant import Variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +28,7 @@ def cautions(run: Run) -> list[str]:
     rows = mine[[("phase" in labels) for labels in mine["labels"]]] if len(mine) else mine
     if rows.empty:
         return []
-    return [*_host(run), *_guests(run, rows), *_paths(rows), *_caches(rows), *_flushes(rows)]
+    return [*_host(run), *_guests(run, rows), *_paths(run, rows), *_caches(rows), *_flushes(rows)]
 
 
 def _host(run: Run) -> Iterator[str]:
@@ -57,11 +56,11 @@ def _guests(run: Run, rows: pd.DataFrame) -> Iterator[str]:
         yield f"{', '.join(variants)}: the test file is smaller than the guest's memory ({format_size(known)}), too."
 
 
-def _paths(rows: pd.DataFrame) -> Iterator[str]:
+def _paths(run: Run, rows: pd.DataFrame) -> Iterator[str]:
     cached: dict[str, list[str]] = {}
     for variant, labels in rows.drop_duplicates("variant")[["variant", "labels"]].itertuples(index=False):
         if (cache := labels.get("cache")) in ("writeback", "writethrough", "unsafe"):
-            default = "" if "cache" in Variant.parse(str(variant)).options else ", the default,"
+            default = "" if "cache" in run.terms.variant(str(variant)).options else ", the default,"
             cached.setdefault(f"cache={cache}{default}", []).append(str(variant))
     for cache, variants in cached.items():
         yield (

@@ -31,7 +31,8 @@ class Side:
 
     bandwidth: float  #: B/s
     iops: float
-    p50: float  #: ns from submission to completion
+    mean: float  #: ns from submission to completion
+    p50: float
     p99: float
 
 
@@ -102,7 +103,11 @@ def read(output: str, phase: str) -> Report:
 def _side(data: Any) -> Side:
     times = data["clat_ns"]
     return Side(
-        _positive(data["bw_bytes"]), _positive(data["iops"]), _percentile(times, "50"), _percentile(times, "99")
+        _positive(data["bw_bytes"]),
+        _positive(data["iops"]),
+        _positive(times["mean"]),
+        _percentile(times, "50"),
+        _percentile(times, "99"),
     )
 
 

@@ -22,6 +22,12 @@ FLUSH = Metric(
     Direction.LOWER,
     "Median time of an fdatasync(2) that follows one write of 4 KiB through the page cache, as fio takes it.",
 )
+LATENCY_MEAN = Metric(
+    "disk.latency.mean",
+    "ns",
+    Direction.LOWER,
+    "Mean time from the submission of a read or write to its completion, as fio takes it inside (clat).",
+)
 LATENCY_P50 = Metric(
     "disk.latency.p50",
     "ns",
@@ -48,5 +54,5 @@ HOST_CPU = Metric(
 )
 
 HEADLINE = (BANDWIDTH, IOPS, FLUSH)
-DETAILS = (LATENCY_P50, LATENCY_P99, CPU, HOST_CPU)
+DETAILS = (LATENCY_MEAN, LATENCY_P50, LATENCY_P99, CPU, HOST_CPU)
 DISK = (*HEADLINE, *DETAILS)

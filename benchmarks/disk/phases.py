@@ -1,7 +1,8 @@
-"""What fio is asked to do: the phases of felter2014, the layout of the file before them, and the flushes after them.
+"""What fio is asked to do: the phases of two studies, the layout of the file before them, and the flushes after them.
 
 Each job is kept as text in the run's folder; the arguments that fio gets are made of the same parameters.
-Source: W. Felter et al., An Updated Performance Comparison of Virtual Machines and Linux Containers, IBM RC25482, 2014.
+Sources: Felter et al., An Updated Performance Comparison of Virtual Machines and Linux Containers, IBM RC25482, 2014.
+A. Agache et al., Firecracker: Lightweight Virtualization for Serverless Applications, NSDI 2020; its `etc/fio-vm.cfg`.
 Parameters: fio(1).
 """
 
@@ -41,6 +42,7 @@ class Phase:
     block: str
     depth: int  #: requests under way, for each of the jobs
     jobs: int = 1
+    fsync: int = 0  #: writes between one fsync(2) and the next; 0 for none
 
     @property
     def sequential(self) -> bool:
@@ -66,6 +68,15 @@ PHASES = (
     Phase("mixed", "randrw", "4k", 32, 8),
 )
 
+#: Those of the Firecracker paper, which are made when they are named.
+FIRECRACKER = (
+    Phase("fc-read-4k", "randread", "4k", 32),
+    Phase("fc-read-4k-qd1", "randread", "4k", 1),
+    Phase("fc-write-4k", "randwrite", "4k", 32, fsync=32),
+    Phase("fc-read-128k", "randread", "128k", 32),
+    Phase("fc-write-128k", "randwrite", "128k", 32, fsync=32),
+)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -85,10 +96,12 @@ class Plan:
     def phase(self, phase: Phase) -> Job:
         """A phase, by the clock."""
         mixed = {"rwmixread": 70} if phase.rw == "randrw" else {}
+        flushed = {"fsync": phase.fsync} if phase.fsync else {}
         return self._timed(
             phase.name,
             rw=phase.rw,
             **mixed,
+            **flushed,
             bs=phase.block,
             ioengine="libaio",
             iodepth=phase.depth,
@@ -111,8 +124,8 @@ class Plan:
 
 
 def read_phases(text: str) -> tuple[Phase, ...]:
-    """Phases by name, written with `+` between them, in the order of felter2014. Raises InputError."""
-    known = {phase.name: phase for phase in PHASES}
+    """Phases by name, written with `+` between them, in the order of their study. Raises InputError."""
+    known = {phase.name: phase for phase in (*PHASES, *FIRECRACKER)}
     if text == "all":
         return PHASES
     wanted = text.split("+")
@@ -120,7 +133,7 @@ def read_phases(text: str) -> tuple[Phase, ...]:
         raise InputError(
             f"there is no phase {unknown[0]!r}", hint=f"write all, or some with + between: {'+'.join(known)}"
         )
-    return tuple(phase for phase in PHASES if phase.name in wanted)
+    return tuple(phase for phase in known.values() if phase.name in wanted)
 
 
 def _milliseconds(seconds: float) -> str:

@@ -111,12 +111,12 @@ def _distinct(kind: str, names: Sequence[str]) -> tuple[str, ...]:
 def _ready(lab: Lab, variants: Sequence[Variant], progress: Progress) -> list[Variant]:
     """The variants that can run here; what the others lack is told before anybody waits for the rest.
 
-    Raises what `_check` raises, BackendUnavailable only when no variant is left.
+    Raises what `check_variant` raises, BackendUnavailable only when no variant is left.
     """
     ready, missing = [], []
     for variant in variants:
         try:
-            _check(lab, variant)
+            check_variant(lab, variant)
             ready.append(variant)
         except BackendUnavailable as error:
             missing.append((variant, error))
@@ -127,7 +127,7 @@ def _ready(lab: Lab, variants: Sequence[Variant], progress: Progress) -> list[Va
     return ready
 
 
-def _check(lab: Lab, variant: Variant) -> None:
+def check_variant(lab: Lab, variant: Variant) -> None:
     """Refuse a variant whose backend is unknown, does not take its options, or cannot run here."""
     backend = lab.backend(variant.backend)
     options = variant.backend_options(backend.options)

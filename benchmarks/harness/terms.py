@@ -92,8 +92,10 @@ class Terms:
     not_run: tuple[NotRun, ...] = ()
     precision: float | None = None  #: relative half-width of every headline interval that is enough
     budget: float | None = None  #: seconds that measuring may take, each time it is begun or gone on with
-    #: Variants that stand twice: a second label, and the variant that it is. Only a selftest has some.
+    #: Variants that stand twice: a second label, and the variant that it is. Selftests have some, and reproductions.
     twins: Mapping[str, str] = field(default_factory=dict)
+    #: The recipe of the study that the run repeats, as `isoscope.benchmarks.reproduce` keeps it; empty for none.
+    reproduction: Mapping[str, Any] = field(default_factory=dict)
 
     def subject(self, benchmark: str) -> Subject:
         """The terms of one benchmark."""
@@ -122,6 +124,7 @@ class Terms:
             "seed": self.seed,
             "not_run": [asdict(one) for one in self.not_run],
             "twins": dict(self.twins),
+            **({"reproduction": dict(self.reproduction)} if self.reproduction else {}),
             "versions": dict(self.versions),
             "host": dict(self.host),
         }
@@ -148,6 +151,7 @@ class Terms:
                 precision=data.get("precision"),
                 budget=data.get("budget"),
                 twins=data.get("twins", {}),
+                reproduction=data.get("reproduction", {}),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"the run's manifest is malformed: {error!r}", hint="restore manifest.json") from error

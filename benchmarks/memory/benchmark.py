@@ -56,7 +56,7 @@ _KILLED = 128 + 9
 _Labels = dict[str, Label]
 
 
-def _mebibytes(text: str) -> int:
+def mebibytes(text: str) -> int:
     """A size in whole MiB. Raises InputError."""
     size = parse_size(text)
     if size % (1 << 20):
@@ -79,7 +79,7 @@ class Memory(Benchmark):
     dimensions: ClassVar[tuple[str, ...]] = ("operation", "pages", "program")
     options: ClassVar[tuple[BenchmarkOption, ...]] = (
         BenchmarkOption(
-            "array", "size of each of STREAM's three arrays: several times the last cache's", "48M", read=_mebibytes
+            "array", "size of each of STREAM's three arrays: several times the last cache's", "48M", read=mebibytes
         ),
         BenchmarkOption(
             "repetitions",

@@ -9,7 +9,6 @@ from typing import Any
 from isoscope.benchmarks.harness.terms import Terms
 from isoscope.benchmarks.results.summary import Summary
 from isoscope.core.units import format_size
-from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
 
 #: What everything that is made for one instance is called.
@@ -34,19 +33,20 @@ def alike(terms: Terms) -> list[tuple[str, str]]:
 def differences(summary: Summary, environment: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Rows of a table with a column for each variant: the terms and proofs that are not the same for all of them."""
     hosts = frozenset(environment.get("namespaces", ()))
-    columns = [_facts(summary, Variant.parse(text), hosts) for text in summary.terms.variants]
+    columns = [_facts(summary, label, hosts) for label in summary.terms.variants]
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, [column.get(name, "–") for column in columns]) for name in names]
     return [(name, cells) for name, cells in rows if len(set(cells)) > 1]
 
 
-def _facts(summary: Summary, variant: Variant, hosts: frozenset[str]) -> dict[str, str]:
+def _facts(summary: Summary, label: str, hosts: frozenset[str]) -> dict[str, str]:
     """The terms a variant sets, and what its instances proved to be."""
+    variant = summary.terms.variant(label)
     facts = {f"option {key}": value for key, value in variant.options.items()}
     terms = [_terms(subject.workload.with_overrides(variant.options)) for subject in summary.terms.subjects]
     for name in terms[0] if terms else ():
         facts[name] = _words([one[name] for one in terms])
-    for name, values in summary.proofs[str(variant)].items():
+    for name, values in summary.proofs[label].items():
         facts[name] = _words([_told(name, str(value), hosts) for value in values])
     return facts
 

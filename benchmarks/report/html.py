@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.fairness import alike, differences
@@ -22,6 +22,9 @@ from isoscope.benchmarks.results.verdict import CLOCK, doubtful, verdicts
 from isoscope.core.cli.output import printable
 from isoscope.core.units import format_duration
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 def write(directory: Path) -> Path:
     """Write `report.html` and `plots/*.svg` of the run in `directory`. Raises InputError and HostError."""
@@ -37,13 +40,47 @@ def write(directory: Path) -> Path:
 
 def render(run: Run, found: list[Section]) -> str:
     """The page."""
+    summary, terms = run.results, run.terms
+    text = (files("isoscope.benchmarks.report") / "report.html").read_text(encoding="utf-8")
+    return (
+        environment()
+        .from_string(text)
+        .render(
+            missing=MISSING,
+            p_value=p_value,
+            summary=summary,
+            terms=terms,
+            title=title(run),
+            doubtful=doubtful(run),
+            verdicts=verdicts(run),
+            clock=CLOCK,
+            glance=glance(run.environment),
+            columns=columns(run),
+            colour=lambda place: place % len(COLOURS),
+            mark=lambda place: MARKS[shape(place)],
+            headline=headline(run),
+            unsure=dict.fromkeys(reason for section in found for reason in section.reasons),
+            sections=found,
+            metrics=_metrics(summary),
+            alike=alike(terms),
+            differences=differences(summary, run.environment),
+            harness=_harness(summary),
+            host=host_facts(run.environment),
+            notes=notes(run.environment),
+            command=command(terms),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Where templates of pages are made: everything is escaped, and our style sheet and filters are there."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
+    made = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
-    environment.filters |= {
+    made.filters |= {
         "quantity": quantity,
         "number": number,
         "interval": interval,
@@ -51,34 +88,10 @@ def render(run: Run, found: list[Section]) -> str:
         "coded": _coded,
         "breakable": _breakable,
     }
-    summary, terms = run.results, run.terms
-    here = files("isoscope.benchmarks.report")
-    return environment.from_string((here / "report.html").read_text(encoding="utf-8")).render(
-        style=Markup((here / "report.css").read_text(encoding="utf-8")),  # noqa: S704 -- ours
-        svg=lambda figure: Markup(figure.svg),  # noqa: S704 -- drawn by us, with names escaped
-        missing=MISSING,
-        p_value=p_value,
-        summary=summary,
-        terms=terms,
-        title=title(run),
-        doubtful=doubtful(run),
-        verdicts=verdicts(run),
-        clock=CLOCK,
-        glance=glance(run.environment),
-        columns=columns(run),
-        colour=lambda place: place % len(COLOURS),
-        mark=lambda place: MARKS[shape(place)],
-        headline=headline(run),
-        unsure=dict.fromkeys(reason for section in found for reason in section.reasons),
-        sections=found,
-        metrics=_metrics(summary),
-        alike=alike(terms),
-        differences=differences(summary, run.environment),
-        harness=_harness(summary),
-        host=host_facts(run.environment),
-        notes=notes(run.environment),
-        command=command(terms),
-    )
+    style = (files("isoscope.benchmarks.report") / "report.css").read_text(encoding="utf-8")
+    made.globals["style"] = Markup(style)  # noqa: S704 -- ours
+    made.globals["svg"] = lambda figure: Markup(figure.svg)  # noqa: S704 -- drawn by us, with names escaped
+    return made
 
 
 def _shown(value: Any) -> Any:

@@ -29,7 +29,7 @@ def command(terms: Terms) -> str:
     names = {subject.workload.name for subject in terms.subjects}
     if len(names) == 1:
         words.append(names.pop() or "WORKLOAD.toml")
-    words += [word for variant in terms.variants for word in ("-b", variant)]
+    words += [word for variant in terms.variants if variant not in terms.twins for word in ("-b", variant)]
     words += [word for subject in terms.subjects for word in ("-m", subject.request)]
     words += ["-n", str(terms.blocks)]
     words += [] if terms.precision is None else ["--precision", f"{terms.precision * 100:g}%"]

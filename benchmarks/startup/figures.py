@@ -8,7 +8,7 @@ import numpy as np
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.axes import Axis, scale
 from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure
-from isoscope.benchmarks.report.plots import WIDTH, bars, ecdf, found, legend
+from isoscope.benchmarks.report.plots import WIDTH, Line, bars, curve, ecdf, found, legend, who
 from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP
 from isoscope.core.units import format_duration
 
@@ -38,7 +38,7 @@ _OTHERS = (("#56b4e9", "\\\\"), ("#009e73", "\\\\"), ("#cc79a7", "\\\\"), ("#d55
 def figures(run: Run) -> list[Figure]:
     """The ECDF of each headline metric, and the phases; none of what was not measured."""
     ready, total = (_ecdf(run, metric) for metric in STARTUP)
-    return [one for one in (_makespan(run), ready, _phases(run), total) if one is not None]
+    return [one for one in (*_makespans(run), ready, _phases(run), total) if one is not None]
 
 
 def _ecdf(run: Run, metric: Metric) -> Figure | None:
@@ -50,13 +50,50 @@ def _ecdf(run: Run, metric: Metric) -> Figure | None:
     )
 
 
-def _makespan(run: Run) -> Figure | None:
-    at_once = run.terms.subject("startup").options.get("at-once")
-    return bars(
+def _makespans(run: Run) -> list[Figure | None]:
+    """Bars for one number at once and one beside, and else a curve over each of the two that has several."""
+    series = found(run, "startup", MAKESPAN)
+    if len({(one.labels.get("at_once"), one.labels.get("beside")) for one in series}) < 2:
+        at_once = run.terms.subject("startup").options.get("at-once")
+        title = f"Until the last of {at_once} instances asked for at once is ready"
+        return [bars(run, series, name="startup-makespan", title=title)]
+    return [
+        _curve(run, series, "at_once", "beside", Axis("instances asked for at once")),
+        _curve(run, series, "beside", "at_once", Axis("others that run")),
+    ]
+
+
+def _curve(run: Run, series: list[Series], along: str, fixed: str, axis: Axis) -> Figure | None:
+    """The makespan along one number, a line for each variant and each value of the other number."""
+    lines: dict[tuple[str, str], list[Series]] = {}
+    for one in series:
+        other = f", {fixed.replace('_', ' ')} {one.labels[fixed]}" if fixed in one.labels else ""
+        if along in one.labels:
+            lines.setdefault((who(one), who(one) + other), []).append(one)
+    drawn = []
+    for (variant, name), several in lines.items():
+        several.sort(key=lambda one: int(one.labels[along]))
+        intervals = [(one.median_interval.low, one.median_interval.high) for one in several]
+        known = all(low is not None for low, _ in intervals)
+        drawn.append(
+            Line(
+                name=name,
+                x=[float(one.labels[along]) for one in several],
+                y=[one.p50 or 0.0 for one in several],
+                low=[low or 0.0 for low, _ in intervals] if known else None,
+                high=[high or 0.0 for _, high in intervals] if known else None,
+                look=variant if len({key[0] for key in lines}) == len(lines) else "",
+            )
+        )
+    drawn = [line for line in drawn if len(line.x) > 1]
+    return curve(
         run,
-        found(run, "startup", MAKESPAN),
-        name="startup-makespan",
-        title=f"Until the last of {at_once} instances asked for at once is ready",
+        drawn,
+        x=axis,
+        y=Axis(MAKESPAN.name, MAKESPAN.unit),
+        name=f"startup-makespan-{along.replace('_', '-')}",
+        title=f"Until the last is ready, against {axis.label}",
+        caption="Medians over the blocks. Lower is better.",
     )
 
 
@@ -74,6 +111,9 @@ def _moments(run: Run, series: Series) -> pd.Series[float]:
         & ~frame["warmup"]
         & frame["metric"].str.startswith("phase.")
     ]
+    if series.labels:
+        alike = [all(labels.get(key) == value for key, value in series.labels.items()) for labels in rows["labels"]]
+        rows = rows[np.asarray(alike, dtype=bool)]
     phases = rows["metric"].drop_duplicates().str.removeprefix("phase.")
     table = rows.pivot_table(index="trial", columns="metric", values="value", aggfunc="first")
     return table[[f"phase.{name}" for name in phases]].set_axis(list(phases), axis=1).cumsum(axis=1).median()

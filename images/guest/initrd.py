@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lzma
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import zstandard
@@ -15,7 +15,12 @@ _CFLAGS = ("-std=gnu11", "-D_GNU_SOURCE", "-Os", "-s", "-static", "-Wall", "-Wex
 
 def compile_init(into: Path) -> None:
     """Compile the init. Raises HostError with the compiler's complaint."""
-    run("gcc", *_CFLAGS, "-o", into, *sorted(INIT_SOURCES.glob("*.c")))
+    compile_c(sorted(INIT_SOURCES.glob("*.c")), into)
+
+
+def compile_c(sources: Sequence[Path], into: Path) -> None:
+    """Compile a static program that a guest's process 1 can be. Raises HostError with the compiler's complaint."""
+    run("gcc", *_CFLAGS, "-o", into, *sources)
 
 
 def closure(tree: Path, release: str, module: str) -> list[Path]:

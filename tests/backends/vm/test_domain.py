@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from isoscope.backends.network import Lease
 from isoscope.backends.vm.domain import Machine, command_line, domain_xml
+from isoscope.backends.vm.processor import Processor
 from isoscope.core.errors import InputError
+from isoscope.core.host.facts import Cpu
 from lxml import etree
 
 LEASE = Lease("isoscope-br", "isoscope-1", "02:00:00:00:00:01", "10.1.0.2", 24, "10.1.0.1", 1400, (), ())
@@ -99,3 +102,43 @@ def test_a_guest_is_told_the_rate_of_its_clock_where_it_would_measure_it_wrong()
     assert "tsc_early_khz=2596105" in command_line(told).split()
     assert "tsc_early_khz" not in command_line(MACHINE)
     assert "tsc_early_khz" not in command_line(replace(told, accelerator="kvm"))
+
+
+CPU = Cpu(model="", vendor="", logical=8, usable=8, cores=4, sockets=2)
+
+
+def test_the_default_processor_says_nothing_of_its_arrangement():
+    assert MACHINE.processor == Processor.of({"cpu": "all", "topology": "flat", "pin": "off"}, 1, CPU)
+    assert parsed(MACHINE).findall("cpu/topology") == parsed(MACHINE).findall("cputune") == []
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "arranged"),
+    [(8, (2, 2, 2)), (4, (2, 1, 2)), (2, (1, 1, 2)), (1, (1, 1, 1)), (3, (1, 3, 1)), (6, (1, 3, 2))],
+)
+def test_virtual_cpus_are_arranged_as_the_host_s_as_far_as_they_divide(vcpus, arranged):
+    processor = Processor.of({"cpu": "all", "topology": "host", "pin": "off"}, vcpus, CPU)
+    sockets, cores, threads = arranged
+    assert sockets * cores * threads == vcpus
+    [topology] = parsed(replace(MACHINE, vcpus=vcpus, processor=processor)).findall("cpu/topology")
+    assert tuple(int(topology.get(name)) for name in ("sockets", "cores", "threads")) == arranged
+
+
+def test_the_default_model_of_qemu_is_left_to_qemu(monkeypatch):
+    processor = Processor.of({"cpu": "default", "topology": "flat", "pin": "off"}, 1, CPU)
+    for accelerator in ("tcg", "kvm"):
+        found = parsed(replace(MACHINE, accelerator=accelerator, processor=processor)).find("cpu")
+        assert (found.attrib, list(found)) == ({}, [])
+        assert processor.proof(accelerator) == {"cpu": "qemu64"}
+
+
+def test_each_virtual_cpu_is_pinned_to_a_cpu_that_may_be_used(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 3, 1})
+    options = {"cpu": "all", "topology": "flat", "pin": "on"}
+    processor = Processor.of(options, 2, CPU)
+    pins = parsed(replace(MACHINE, vcpus=2, processor=processor)).findall("cputune/vcpupin")
+    assert [dict(one.attrib) for one in pins] == [{"vcpu": "0", "cpuset": "1"}, {"vcpu": "1", "cpuset": "3"}]
+    assert processor.proof("kvm") == {"cpu": "host", "pinned": "1,3"}
+    with pytest.raises(InputError, match="4 virtual CPUs") as refused:
+        Processor.of(options, 4, CPU)
+    assert "cpus=3" in refused.value.hint

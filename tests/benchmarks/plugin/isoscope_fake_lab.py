@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from isoscope.benchmarks import Benchmark, Direction, Metric, Value
+from isoscope.benchmarks.published import figures
+from isoscope.benchmarks.reproduce import Match, Needs, Plan, Recipe, Setting, System
 from isoscope.core import Capabilities, Network, hookimpl
 from isoscope.core.backend import Backend, Lack, Option
 from isoscope.core.errors import CommandNotFound, InstanceFailed
@@ -160,6 +162,48 @@ def isoscope_register_backends(register):
 @hookimpl
 def isoscope_register_benchmarks(register):
     register("steps", Steps)
+
+
+class Boot(Recipe):
+    """A study that nobody repeats, with a baseline that pretends, and a system that cannot run here."""
+
+    study = "virtme-ng-readme"
+    item = "exec-uname"
+    summary = "pretends"
+
+    def plan(self, here, *, quick):
+        return Plan(
+            clock="a clock",
+            systems=(
+                System("rust-init", "process"),
+                System("bash-init", "container"),
+                System("never", "broken", "<i>hostile</i>"),
+            ),
+            baseline="rust-init",
+            benchmarks=("startup",),
+            matches=(
+                Match('virtme-ng --exec "uname -r", kernel 6.4-rc3', "total", "startup", "startup.ready", factor=1e-9),
+            ),
+            settings=(Setting("size", "much", "little", "a rule"),),
+            blocks=9,
+            trial_seconds=0.01,
+        )
+
+
+class Elsewhere(Boot):
+    """What no host has."""
+
+    item = "nowhere"
+    needs = Needs(cpus=100_000)
+
+    def published(self):
+        return figures("virtme-ng-readme", "exec-uname")
+
+
+@hookimpl
+def isoscope_register_recipes(register):
+    register("virtme-ng-readme/exec-uname", Boot)
+    register("virtme-ng-readme/nowhere", Elsewhere)
 
 
 @hookimpl

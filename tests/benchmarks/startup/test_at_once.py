@@ -13,14 +13,14 @@ from isoscope.benchmarks import Run, Trial, Value
 from isoscope.benchmarks.fleet import Fleet
 from isoscope.benchmarks.startup.benchmark import Startup
 from isoscope.core import Lab, Variant, Workload
-from isoscope.core.errors import InstanceFailed, WorkloadFailed
+from isoscope.core.errors import InputError, InstanceFailed, WorkloadFailed
 from isoscope.testing.fake import FakePlugin, lab_with
 from isoscope.testing.fake_process import FakeProcess
 
 KEPT: dict[str, bytes] = {}
 
 
-def trial(lab: Lab, variant: str, command: tuple[str, ...], at_once: int) -> Trial:
+def trial(lab: Lab, variant: str, command: tuple[str, ...], *at_once: int, beside: tuple[int, ...] = (0,)) -> Trial:
     return Trial(
         lab,
         Variant.parse(variant),
@@ -28,7 +28,7 @@ def trial(lab: Lab, variant: str, command: tuple[str, ...], at_once: int) -> Tri
         block=1,
         warmup=False,
         timeout=20,
-        options={"at-once": at_once},
+        options={"at-once": at_once, "beside": beside, "cold": "no"},
         shield=nullcontext,
         step=lambda _: None,
         keep=KEPT.__setitem__,
@@ -142,3 +142,31 @@ def test_containers_at_once(lab: Lab):
     kept = json.loads(KEPT["timelines.json"])
     assert len(kept) == 8
     assert min(one["start"] for one in kept) == 0
+
+
+def test_several_numbers_at_once_beside_others(lab_of_fakes, plugin):
+    def stays(process: FakeProcess) -> None:
+        process.write("ready\n")
+        process.tick(600)
+
+    plugin.programs = {"stay": stays}
+    values = list(Startup().measure(trial(lab_of_fakes, "fake", ("stay",), 1, 3, beside=(0, 2))))
+    makespans = [dict(one.labels) for one in values if one.metric.name == "startup.makespan"]
+    assert [(one["at_once"], one["beside"]) for one in makespans] == [(1, 0), (3, 0), (1, 2), (3, 2)]
+    assert sum(one.metric.name == "startup.ready" for one in values) == 1 + 3 + 1 + 3
+    started = [name for verb, name in plugin.calls if verb == "start"]
+    assert len(started) == 8 + 2
+
+
+def test_others_that_have_ended_are_not_beside(lab_of_fakes):
+    with pytest.raises(InputError, match="2 of 2 instances that were to run beside have ended"):
+        list(Startup().measure(trial(lab_of_fakes, "fake", ("echo", "hello"), 1, beside=(2,))))
+
+
+def test_a_curve_where_there_are_several_numbers(compare: Callable[..., Run]):
+    run = compare("hello", benchmarks=("startup:at-once=1+4",))
+    found = run.results.of("startup", "startup.makespan", "headline")
+    assert {one.labels["at_once"] for one in found} == {1, 4}
+    phases = next(figure for figure in Startup().figures(run) if figure.name == "startup-phases")
+    assert "process at_once=4" in phases.alternative
+    assert Startup().figures(run)[0].name == "startup-makespan-at-once"

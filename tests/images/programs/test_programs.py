@@ -59,7 +59,7 @@ def has_interpreter(program: Path) -> bool:
 def test_every_program_of_a_recipe_is_there_and_static(built: Path) -> None:
     wanted = {name for recipe in recipe_names() for name in Recipe.named(recipe).programs}
     assert wanted == set(names())
-    assert {"account", "faults", "linpack", "stream", "syscalls"} <= wanted
+    assert {"account", "faults", "gups", "linpack", "stream", "syscalls"} <= wanted
     assert has_interpreter(Path("/proc/self/exe"))
     assert [name for name in names() if has_interpreter(built / name)] == []
 

@@ -1,0 +1,1 @@
+"""A bare virtual machine monitor, started to boot a guest and nothing else."""

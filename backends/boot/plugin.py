@@ -1,0 +1,23 @@
+"""Offers the backend `qemu-boot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from isoscope.core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from isoscope.core.backend import Backend, Context
+
+
+@hookimpl
+def isoscope_register_backends(register: Callable[[str, Callable[[Context], Backend]], None]) -> None:
+    """Offer `qemu-boot`."""
+
+    def make(context: Context) -> Backend:
+        from isoscope.backends.boot.backend import BootBackend
+
+        return BootBackend(context)
+
+    register("qemu-boot", make)

@@ -1,0 +1,1 @@
+"""Memory that a virtual machine monitor takes beside its guest's."""

@@ -1,0 +1,1 @@
+"""Agache et al., Firecracker: Lightweight Virtualization for Serverless Applications, NSDI 2020."""

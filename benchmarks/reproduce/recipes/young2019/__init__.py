@@ -1,0 +1,1 @@
+"""Young et al., The True Cost of Containing: A gVisor Case Study, HotCloud 2019."""
