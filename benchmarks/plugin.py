@@ -106,7 +106,7 @@ def isoscope_register_reports(register: Callable[[str, Callable[[Path], Path]], 
 
 @hookimpl
 def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
-    """Offer `compare`, `report`, `diff` and `selftest`."""
+    """Offer what compares, and what is concluded from it."""
 
     def compare() -> click.Command:
         from isoscope.benchmarks.cli import compare
@@ -128,10 +128,16 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return selftest
 
+    def advise() -> click.Command:
+        from isoscope.benchmarks.advise.cli import advise
+
+        return advise
+
     register("compare", "Measure variants side by side.", compare)
     register("report", "Write the report of a run again.", report)
     register("diff", "Compare two runs with each other.", diff)
     register("selftest", "Compare variants with themselves: is a difference seen?", selftest)
+    register("advise", "Say which backend suits a workload, and why.", advise)
 
 
 @hookimpl

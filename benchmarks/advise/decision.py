@@ -1,0 +1,221 @@
+"""From what is known of each candidate to an order of them: budgets first, then what an hour of work costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from isoscope.benchmarks.advise.candidates import Candidate
+from isoscope.benchmarks.advise.figures import Basis, Figure, costs
+from isoscope.benchmarks.advise.rules import Exclusion
+from isoscope.benchmarks.advise.subject import Subject
+from isoscope.benchmarks.results.quantity import number, quantity
+
+_NS = 1e9
+
+
+class Footing(StrEnum):
+    """What a decision rests on."""
+
+    REQUIREMENTS = "requirements"  #: nothing else was left to choose from
+    MEASURED = "measured"  #: figures of this host
+    PUBLISHED = "published"  #: some are others', of other hosts
+    MISSING = "measure first"  #: something that matters is not known
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A candidate, what speaks against it, and what is known of its costs."""
+
+    candidate: Candidate
+    exclusions: tuple[Exclusion, ...]
+    figures: Mapping[str, Figure]  #: by cost; those that are not known are not there
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit that the workload sets on a figure."""
+
+    name: str  #: the field of the requirements
+    cost: str  #: the figure that it limits, or one that it follows from
+    met: bool | None  #: None when nobody knows
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many times the time and memory that the same work takes without isolation; GB-seconds, as clouds bill."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate that meets the requirements, and its place."""
+
+    assessment: Assessment
+    budgets: tuple[Budget, ...]
+    total: Total | None  #: None when a cost that matters is not known
+    missing: tuple[str, ...]  #: costs that matter and are not known
+
+    @property
+    def candidate(self) -> Candidate:
+        """Who it is."""
+        return self.assessment.candidate
+
+    @property
+    def unproven(self) -> bool:
+        """Whether it cannot be tried here, and nobody knows that it keeps every budget."""
+        return not self.candidate.ready and any(budget.met is None for budget in self.budgets)
+
+    @property
+    def fails(self) -> bool:
+        """Whether it breaks a budget for certain."""
+        return any(budget.met is False for budget in self.budgets)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The order of those that meet the requirements: what is ready here, and what is not."""
+
+    here: tuple[Ranked, ...]
+    elsewhere: tuple[Ranked, ...]
+    over: tuple[Ranked, ...]  #: they meet the requirements and break a budget
+
+    @property
+    def answer(self) -> Ranked | None:
+        """The best that is ready here; else the best that is not."""
+        return next(iter((*self.here, *self.elsewhere)), None)
+
+    @property
+    def runner_up(self) -> Ranked | None:
+        """The next best of any other that could be had."""
+        return next((one for one in (*self.here, *self.elsewhere) if one is not self.answer), None)
+
+    @property
+    def footing(self) -> Footing:
+        """What the answer rests on, against those that it was preferred to."""
+        rivals = self.here or self.elsewhere
+        if len(rivals) == 1 and not any(b.met is None for b in rivals[0].budgets):
+            return Footing.REQUIREMENTS
+        if any(one.missing or any(b.met is None for b in one.budgets) for one in rivals):
+            return Footing.MISSING
+        bases = {figure.basis for one in rivals for figure in one.assessment.figures.values() if figure.decides}
+        return Footing.PUBLISHED if Basis.PUBLISHED in bases else Footing.MEASURED
+
+
+def decide(subject: Subject, assessments: Sequence[Assessment]) -> Decision:
+    """Put those that meet the requirements in order."""
+    ranked = [_rank(subject, one) for one in assessments if not one.exclusions]
+    within = [one for one in ranked if not one.fails]
+    return Decision(
+        here=tuple(_ordered([one for one in within if one.candidate.ready])),
+        elsewhere=tuple(_ordered([one for one in within if not one.candidate.ready])),
+        over=tuple(one for one in ranked if one.fails),
+    )
+
+
+def needed(subject: Subject) -> tuple[str, ...]:
+    """The costs that matter to this workload, by what is said of it."""
+    found = [name for name, cost in costs().items() if cost.weight and subject[cost.weight]]
+    if subject["lifetime"] is not None:
+        found.append("start")
+    if subject.workload.resources.memory is not None:
+        found.append("bytes")
+    return tuple(found)
+
+
+def _ordered(ranked: list[Ranked]) -> list[Ranked]:
+    """By cost where it is known. One of which it is not goes before all that have more layers: it is likely to be cheaper."""
+    ranked = sorted(ranked, key=lambda one: (one.total is None, one.total.value if one.total else 0))
+    known = [one for one in ranked if one.total is not None]
+    for one in sorted((one for one in ranked if one.total is None), key=lambda one: -one.candidate.layers):
+        place = next((n for n, other in enumerate(known) if other.candidate.layers > one.candidate.layers), len(known))
+        known.insert(place, one)
+    return known
+
+
+def _rank(subject: Subject, one: Assessment) -> Ranked:
+    figures = {name: figure for name, figure in one.figures.items() if figure.decides}
+    missing = tuple(name for name in needed(subject) if name not in figures)
+    total = None if missing else Total(*(_total(subject, figures, which) for which in ("value", "least", "most")))
+    return Ranked(one, tuple(_budgets(subject, one.figures)), total, missing)
+
+
+def _total(subject: Subject, figures: Mapping[str, Figure], which: str) -> float:
+    time = _slowdown(subject, figures, which)
+    if (lifetime := subject["lifetime"]) is not None:
+        time += getattr(figures["start"], which) / _NS / lifetime
+    if (own := subject.workload.resources.memory) is not None:
+        time *= 1 + max(0.0, getattr(figures["bytes"], which)) / own
+    return float(time)
+
+
+def _slowdown(subject: Subject, figures: Mapping[str, Figure], which: str) -> float:
+    """How many times as long the work itself takes: each share of its time as many times as its resource does."""
+    weights = {cost.name: float(subject[cost.weight] or 0) for cost in costs().values() if cost.weight}
+    whole = max(1.0, sum(weights.values()))
+    return 1 + sum(w / whole * (getattr(figures[name], which) - 1) for name, w in weights.items() if w)
+
+
+def _budgets(subject: Subject, figures: Mapping[str, Figure]) -> list[Budget]:
+    checks = {"startup": _startup, "max_slowdown": _max_slowdown, "density": _density, "starts": _starts}
+    return [check(subject, figures) for name, check in checks.items() if subject[name] is not None]
+
+
+def _startup(subject: Subject, figures: Mapping[str, Figure]) -> Budget:
+    most = subject["startup"] * _NS
+    return _against("startup", "start", figures.get("start"), f"ready within {quantity(most, 'ns')}", most=most)
+
+
+def _density(subject: Subject, figures: Mapping[str, Figure]) -> Budget:
+    least = subject["density"]
+    return _against("density", "fits", figures.get("fits"), f"{least} at once on this host", least=least)
+
+
+def _starts(subject: Subject, figures: Mapping[str, Figure]) -> Budget:
+    """One after another; a rate beyond that is not refused, since several at once were not looked at."""
+    start, rate = figures.get("start"), subject["starts"]
+    words = f"{number(rate)} starts a second"
+    if start is None or start.basis is Basis.PUBLISHED:
+        return Budget("starts", "start", None, f"{words}: its start was not measured here")
+    most = _NS / start.most
+    if rate <= most:
+        return Budget("starts", "start", True, f"{words}: one after another it starts {number(most)}")
+    return Budget("starts", "start", None, f"{words}: one after another it starts {number(most)}; how many at once is not known")
+
+
+def _max_slowdown(subject: Subject, figures: Mapping[str, Figure]) -> Budget:
+    most = subject["max_slowdown"]
+    words = f"at most {number(most)} times as long"
+    names = [cost.name for cost in costs().values() if cost.weight and subject[cost.weight]]
+    if not names:
+        return Budget("max_slowdown", "cpu", None, f"{words}: nothing is said of what it does")
+    if lacking := [name for name in names if name not in figures or not figures[name].decides]:
+        return Budget("max_slowdown", lacking[0], None, f"{words}: {', '.join(lacking)} was not measured here")
+    value, low, high = (_slowdown(subject, figures, which) for which in ("value", "least", "most"))
+    met = True if high <= most else False if low > most else None
+    return Budget("max_slowdown", names[0], met, f"{words}: {number(value)} [{number(low)}, {number(high)}]")
+
+
+def _against(
+    name: str, cost: str, figure: Figure | None, words: str, *, most: float | None = None, least: float | None = None
+) -> Budget:
+    """Met or broken for certain when the whole interval is; else nobody knows."""
+    if figure is None:
+        return Budget(name, cost, None, f"{words}: not measured here")
+    if figure.basis is Basis.PUBLISHED:
+        return Budget(name, cost, None, f"{words}: not measured here; {described(figure)} on another's host")
+    good = figure.most <= most if most is not None else figure.least >= (least or 0)
+    bad = figure.least > most if most is not None else figure.most < (least or 0)
+    return Budget(name, cost, True if good else False if bad else None, f"{words}: {described(figure)}")
+
+
+def described(figure: Figure) -> str:
+    """The value with its unit and its interval."""
+    write = (lambda value: f"{value:.0f}") if figure.cost == "fits" else (lambda value: quantity(value, figure.unit))
+    text = f"{write(figure.value)} times" if figure.unit == "1" and figure.cost != "fits" else write(figure.value)
+    return text if figure.low is None or figure.high is None else f"{text} [{write(figure.low)}, {write(figure.high)}]"
