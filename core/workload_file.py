@@ -94,7 +94,10 @@ def _holds(document: Any, place: Place) -> bool:
 
 def _unknown(fields: Mapping[str, Any]) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
     """Every field that does not exist, with where it stands and what is known there."""
-    tables: list[tuple[Place, Any, type]] = [((), fields, Workload), (("resources",), fields.get("resources"), Resources)]
+    tables: list[tuple[Place, Any, type]] = [
+        ((), fields, Workload),
+        (("resources",), fields.get("resources"), Resources),
+    ]
     mounts = fields.get("mounts")
     tables += [(("mounts", n), one, Mount) for n, one in enumerate(mounts if isinstance(mounts, list) else ())]
     for place, table, of in tables:

@@ -46,6 +46,7 @@ class Advice:
             "workload": self.subject.as_dict(),
             "answer": _plain(decision.answer),
             "runner_up": _plain(decision.runner_up),
+            "tied": decision.tied,
             "rests_on": decision.footing.value if decision.answer else None,
             "needed": list(needed(self.subject)),
             "here": [_plain(one) for one in decision.here],
@@ -70,7 +71,7 @@ def advise(subject: Subject, candidates: Sequence[Candidate], past: Past) -> Adv
 
     def answer(other: Subject) -> str | None:
         found = decide(other, _assess(other, known)[1]).answer
-        return None if found is None or found.unproven else found.candidate.name
+        return None if found is None else f"{found.candidate.name}{', as far as is known' if found.unproven else ''}"
 
     return Advice(
         subject=subject,
@@ -85,9 +86,7 @@ def advise(subject: Subject, candidates: Sequence[Candidate], past: Past) -> Adv
 def _assess(subject: Subject, known: Sequence[Assessment]) -> tuple[tuple[Rule, ...], tuple[Assessment, ...]]:
     """The rules that the workload makes fire, and what is known with what they exclude."""
     fired = tuple(rule for rule in rules() if rule.fires(subject))
-    return fired, tuple(
-        replace(one, exclusions=(*exclusions(one.candidate, fired), *one.exclusions)) for one in known
-    )
+    return fired, tuple(replace(one, exclusions=(*exclusions(one.candidate, fired), *one.exclusions)) for one in known)
 
 
 def _figures(one: Candidate, past: Past, subject: Subject) -> dict[str, Figure]:
@@ -114,7 +113,9 @@ def command(subject: Subject, decision: Decision) -> str | None:
                 names[costs()[name].benchmark] = None
     if not names or (decision.footing is Footing.REQUIREMENTS and not decision.here):
         return None
-    if "starts" in subject.values and any(b.name == "starts" and b.met is None for one in decision.here for b in one.budgets):
+    if "starts" in subject.values and any(
+        b.name == "starts" and b.met is None for one in decision.here for b in one.budgets
+    ):
         names.pop("startup", None)
         names["startup:at-once=8"] = None
     variants = dict.fromkeys(["process", *(one.candidate.variant for one in decision.here)])

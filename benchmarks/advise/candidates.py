@@ -93,7 +93,9 @@ def _at(lab: Lab, one: Candidate) -> list[Candidate]:
         return [one]
     chosen = Variant.parse(one.variant).options.get("accelerator", "auto")
     kvm = lab.host.kvm
-    lack = Lack(f"KVM is {kvm.status.value} here: {kvm.reason}", "run it on a host where `isoscope doctor` finds KVM usable")
+    lack = Lack(
+        f"KVM is {kvm.status.value} here: {kvm.reason}", "run it on a host where `isoscope doctor` finds KVM usable"
+    )
     usable = kvm.status is KvmStatus.USABLE
     if chosen == TCG or (chosen == "auto" and not usable):
         return [on(one, TCG), *([] if chosen == TCG else [on(one, KVM, (lack,))])]

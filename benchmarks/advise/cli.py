@@ -20,7 +20,9 @@ from isoscope.core.errors import NotFound
     multiple=True,
     help="Look for runs of this host here, too: a run's folder, or a folder of runs (repeat). runs/ is always looked at.",
 )
-@click.option("--explain", is_flag=True, help="Show every rule, fired or not, and everything that meets the requirements.")
+@click.option(
+    "--explain", is_flag=True, help="Show every rule, fired or not, and everything that meets the requirements."
+)
 @json_option
 def advise(workload: str | None, folders: tuple[Path, ...], explain: bool, as_json: bool) -> None:
     """Say which backend suits a workload, what it would cost, and what that rests on.

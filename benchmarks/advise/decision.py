@@ -14,6 +14,9 @@ from isoscope.benchmarks.results.quantity import number, quantity
 
 _NS = 1e9
 
+#: Difference that a look without intervals does not show (the threshold of Firecracker's A/B tests, tools/ab_test.py).
+_NOISE = 0.05
+
 
 class Footing(StrEnum):
     """What a decision rests on."""
@@ -96,6 +99,14 @@ class Decision:
         return next((one for one in (*self.here, *self.elsewhere) if one is not self.answer), None)
 
     @property
+    def tied(self) -> bool:
+        """Whether no difference in cost is shown between the answer and the runner-up."""
+        first, second = self.answer, self.runner_up
+        if first is None or second is None or first.total is None or second.total is None:
+            return False
+        return first.total.low <= second.total.high and second.total.low <= first.total.high
+
+    @property
     def footing(self) -> Footing:
         """What the answer rests on, against those that it was preferred to."""
         rivals = self.here or self.elsewhere
@@ -129,19 +140,44 @@ def needed(subject: Subject) -> tuple[str, ...]:
 
 
 def _ordered(ranked: list[Ranked]) -> list[Ranked]:
-    """By cost where it is known. One of which it is not goes before all that have more layers: it is likely to be cheaper."""
-    ranked = sorted(ranked, key=lambda one: (one.total is None, one.total.value if one.total else 0))
-    known = [one for one in ranked if one.total is not None]
+    """By cost where it is known, and by layers where no difference is shown.
+
+    One whose cost is not known goes before all that have more layers: it is likely to be cheaper.
+    """
+    left = [one for one in ranked if one.total is not None]
+    found: list[Ranked] = []
+    while left:
+        cheapest = min(left, key=_value)
+        alike = [one for one in left if not _apart(cheapest, one)]
+        found.append(min(alike, key=lambda one: (one.candidate.layers, _value(one))))
+        left.remove(found[-1])
     for one in sorted((one for one in ranked if one.total is None), key=lambda one: -one.candidate.layers):
-        place = next((n for n, other in enumerate(known) if other.candidate.layers > one.candidate.layers), len(known))
-        known.insert(place, one)
-    return known
+        place = next((n for n, other in enumerate(found) if other.candidate.layers > one.candidate.layers), len(found))
+        found.insert(place, one)
+    return found
+
+
+def _value(one: Ranked) -> float:
+    assert one.total is not None
+    return one.total.value
+
+
+def _apart(cheaper: Ranked, dearer: Ranked) -> bool:
+    """Whether the second costs more for certain: the intervals have nothing in common."""
+    assert cheaper.total is not None
+    assert dearer.total is not None
+    return cheaper.total.high < dearer.total.low
 
 
 def _rank(subject: Subject, one: Assessment) -> Ranked:
     figures = {name: figure for name, figure in one.figures.items() if figure.decides}
     missing = tuple(name for name in needed(subject) if name not in figures)
-    total = None if missing else Total(*(_total(subject, figures, which) for which in ("value", "least", "most")))
+    total = None
+    if not missing:
+        value, low, high = (_total(subject, figures, which) for which in ("value", "least", "most"))
+        if any(figures[name].basis is Basis.MEASURED and figures[name].low is None for name in needed(subject)):
+            low, high = min(low, value * (1 - _NOISE)), max(high, value * (1 + _NOISE))
+        total = Total(value, low, high)
     return Ranked(one, tuple(_budgets(subject, one.figures)), total, missing)
 
 
@@ -185,7 +221,9 @@ def _starts(subject: Subject, figures: Mapping[str, Figure]) -> Budget:
     most = _NS / start.most
     if rate <= most:
         return Budget("starts", "start", True, f"{words}: one after another it starts {number(most)}")
-    return Budget("starts", "start", None, f"{words}: one after another it starts {number(most)}; how many at once is not known")
+    return Budget(
+        "starts", "start", None, f"{words}: one after another it starts {number(most)}; how many at once is not known"
+    )
 
 
 def _max_slowdown(subject: Subject, figures: Mapping[str, Figure]) -> Budget:

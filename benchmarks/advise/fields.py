@@ -121,7 +121,7 @@ FIELDS = (
     _demands("modules", "whether it loads kernel modules"),
     _demands("os", "which operating system it is made for", LINUX, "windows", "freebsd", "other"),
     _demands("device", "a device: nic, a network function of its own; gpu, through the host's driver; pci, a whole "
-             "device with a driver of its own", "none", "nic", "gpu", "pci"),
+             "device, for a guest's driver or one in user space", "none", "nic", "gpu", "pci"),
     _demands("every_syscall", "whether it uses system calls beyond the common ones: eBPF, io_uring, ptrace, nested namespaces"),
     _demands("memory_limit", "whether its memory must have a hard limit"),
     _demands("rootless", "whether whoever starts it is not root"),

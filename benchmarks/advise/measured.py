@@ -146,15 +146,18 @@ def _figures(run: PastRun, one: Candidate, cost: Cost, workload: Workload) -> It
     name = ran["name"] or " ".join(ran["command"])
     several = f", mean of {len(values)}" if cost.of == "slowdown" and len(values) > 1 else ""
     value, low, high = _together(values, worst=cost.of == "worst")
-    yield ran["command"] == list(workload.command), Figure(
-        cost=cost.name,
-        value=value,
-        low=low,
-        high=high,
-        unit=cost.unit,
-        basis=Basis.MEASURED,
-        source=str(run.directory),
-        detail=f"{cost.metric} of {name}, {blocks} blocks{several}",
+    yield (
+        ran["command"] == list(workload.command),
+        Figure(
+            cost=cost.name,
+            value=value,
+            low=low,
+            high=high,
+            unit=cost.unit,
+            basis=Basis.MEASURED,
+            source=str(run.directory),
+            detail=f"{cost.metric} of {name}, {blocks} blocks{several}",
+        ),
     )
 
 

@@ -25,7 +25,11 @@ def published(one: Candidate, cost: Cost) -> Figure | None:
 def _figure(entry: Mapping[str, Any], cost: Cost) -> Figure:
     rows = [row for row in figures(entry["study"], entry["item"]) if row.metric == entry["metric"]]
     ours = [row for row in rows if row.system == entry["system"]]
-    values = _slowdowns(ours, rows, entry["baseline"]) if "baseline" in entry else [r.value * entry.get("scale", 1) for r in ours]
+    values = (
+        _slowdowns(ours, rows, entry["baseline"])
+        if "baseline" in entry
+        else [r.value * entry.get("scale", 1) for r in ours]
+    )
     several = len(values) > 1
     return Figure(
         cost=cost.name,

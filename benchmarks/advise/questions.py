@@ -15,7 +15,9 @@ from isoscope.core.lab import Lab
 def ask(lab: Lab) -> Subject:
     """What is answered, of a workload of no name. An empty answer leaves a question open. Raises InputError."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError("advise needs a workload", hint="name a TOML file or a registered workload; questions need a terminal")
+        raise InputError(
+            "advise needs a workload", hint="name a TOML file or a registered workload; questions need a terminal"
+        )
     click.echo("An empty answer leaves a question open.")
     values = {field.name: value for field in FIELDS if (value := _ask(field)) is not None}
     return Subject(lab.workload("sleep"), values, "the workload")
@@ -32,4 +34,6 @@ def _ask(field: Field) -> Any:
         except InputError as error:
             raise click.BadParameter(f"{error.message}: {error.hint}") from error
 
-    return click.prompt(f"{field.name}: {field.question} ({field.form})", default="", show_default=False, value_proc=read)
+    return click.prompt(
+        f"{field.name}: {field.question} ({field.form})", default="", show_default=False, value_proc=read
+    )

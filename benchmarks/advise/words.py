@@ -42,10 +42,11 @@ def show(advice: Advice, *, explain: bool) -> None:
     if shown:
         click.echo()
         _table([one.assessment for one in shown], advice, shown)
+    concerned = any(one.candidate.variant.partition(":")[0] == "vm" for one in shown) or not shown
     for title, lines in (
         ("what would change it", _changes(advice)),
         ("not ready here", _not_ready(advice)),
-        ("a virtual machine here, without KVM", _emulated(advice)),
+        ("a virtual machine here, without KVM", _emulated(advice) if concerned else []),
         ("beyond Isoscope", advice.beyond),
         ("passed over", [f"{one.directory}: {one.why}" for one in advice.past.passed]),
     ):
@@ -69,10 +70,12 @@ def _answer(advice: Advice) -> Iterator[str]:
     yield f"  rests on: {_FOOTINGS[decision.footing]}"
     if decision.runner_up is not None:
         yield f"  runner-up: {decision.runner_up.candidate.name}, a {decision.runner_up.candidate.kind}{_where(decision.runner_up)}"
+    if decision.tied:
+        yield "  no difference in cost is shown between the two: fewer layers go before more"
     if not advice.subject.values:
         yield "  nothing is said of what it does or demands: write [profile] and [requirements] into its file"
     elif "trust" not in advice.subject.values:
-        yield "  assumed: trust = \"shared\", other people's instances run beside it"
+        yield '  assumed: trust = "shared", other people\'s instances run beside it'
     for budget in answer.budgets:
         yield f"  {'within' if budget.met else 'not known'}: {budget.sentence}"
 
@@ -87,17 +90,25 @@ def _where(one: Ranked) -> str:
 def _obstacles(advice: Advice) -> list[str]:
     """For each candidate, what keeps it out."""
     lines = [f"{one.candidate.name}: {one.exclusions[0].why}" for one in advice.assessments if one.exclusions]
-    over = [f"{one.candidate.name}: {b.sentence}" for one in advice.decision.over for b in one.budgets if b.met is False]
+    over = [
+        f"{one.candidate.name}: {b.sentence}" for one in advice.decision.over for b in one.budgets if b.met is False
+    ]
     return list(dict.fromkeys(lines + over))
 
 
-def _table(shown: list[Assessment], advice: Advice, ranked: list[Ranked]) -> None:
+#: Costs that are shown whatever the workload does.
+_ALWAYS = ("start", "bytes", "interference", "fits")
+
+
+def _table(shown: list[Assessment], advice: Advice, ranked: list[Ranked], *, whole: bool = False) -> None:
     """A row for each cost, a column for each candidate, and notes on where each figure comes from."""
     notes: dict[str, str] = {}
     wanted = needed(advice.subject)
     rows = []
     for name in costs():
         figures = [one.figures.get(name) for one in shown]
+        if not whole and name not in (*wanted, *_ALWAYS):
+            continue
         if any(figures) or name in wanted:
             mark = " *" if name in wanted else ""
             rows.append([_COSTS[name] + mark, *(_cell(one, notes, needed=name in wanted) for one in figures)])
@@ -108,7 +119,10 @@ def _table(shown: list[Assessment], advice: Advice, ranked: list[Ranked]) -> Non
     print_table(["", *(one.candidate.name for one in shown)], rows)
     for text, mark in notes.items():
         _say(f"  {mark} {text}")
-    cited = {f.source.partition("/")[0]: f.citation for one in shown for f in one.figures.values() if f.citation}
+    figures_shown = [
+        f for one in shown for f in one.figures.values() if f.citation and any(f.source in text for text in notes)
+    ]
+    cited = {figure.source.partition("/")[0]: figure.citation for figure in figures_shown}
     for name, text in cited.items():
         _say(f"  {name}: {text}")
 
@@ -146,12 +160,14 @@ def _emulated(advice: Advice) -> Iterator[str]:
     for one in advice.assessments:
         if one.candidate.accelerator != TCG:
             continue
-        twin = next((o for o in advice.assessments if o.candidate.variant == one.candidate.variant and o is not one), None)
+        twin = next(
+            (o for o in advice.assessments if o.candidate.variant == one.candidate.variant and o is not one), None
+        )
         tcg = ", ".join(f"{name} {described(figure)}" for name, figure in one.figures.items())
         yield f"{one.candidate.name}, measured here: {tcg or 'nothing'}"
         if twin is not None:
-            kvm = [f"{name} {described(f)}" for name, f in twin.figures.items() if f.decides]
-            yield f"{twin.candidate.name}, published or of hosts with KVM: {', '.join(kvm) or 'nothing'}"
+            kvm = [f"{name} {described(figure)}" for name, figure in twin.figures.items()]
+            yield f"{twin.candidate.name}, published, of other hosts: {', '.join(kvm) or 'nothing'}"
 
 
 def _explain(advice: Advice) -> None:
@@ -174,7 +190,7 @@ def _explain(advice: Advice) -> None:
     ranked = [*advice.decision.here, *advice.decision.elsewhere, *advice.decision.over]
     if ranked:
         _say("everything that meets the requirements, in order:")
-        _table([one.assessment for one in ranked], advice, ranked)
+        _table([one.assessment for one in ranked], advice, ranked, whole=True)
         for one in ranked:
             for budget in one.budgets:
                 words = {True: "within", False: "over", None: "not known"}[budget.met]
