@@ -133,11 +133,17 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return advise
 
+    def plan() -> click.Command:
+        from isoscope.benchmarks.capacity.cli import plan
+
+        return plan
+
     register("compare", "Measure variants side by side.", compare)
     register("report", "Write the report of a run again.", report)
     register("diff", "Compare two runs with each other.", diff)
     register("selftest", "Compare variants with themselves: is a difference seen?", selftest)
     register("advise", "Say which backend suits a workload, and why.", advise)
+    register("plan", "Say on paper how many instances a host would take.", plan)
 
 
 @hookimpl

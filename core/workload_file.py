@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _unknown(fields: Mapping[str, Any]) -> Iterator[tuple[Place, str, tuple[str,
     mounts = fields.get("mounts")
     tables += [(("mounts", n), one, Mount) for n, one in enumerate(mounts if isinstance(mounts, list) else ())]
     for place, table, of in tables:
-        known = tuple(of.__dataclass_fields__)
+        known = tuple(field.name for field in dataclass_fields(of))
         if isinstance(table, Mapping):
             yield from ((place, key, (*known, *(ABOUT if of is Workload else ()))) for key in table if key not in known)
 

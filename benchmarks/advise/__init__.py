@@ -1,1 +1,1 @@
-"""Container or virtual machine for this workload: advice from requirements that exclude and measured costs that rank."""
+"""Container or virtual machine for this workload: requirements exclude, measured costs rank."""

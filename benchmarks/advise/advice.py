@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from isoscope.benchmarks.advise.candidates import Candidate
 from isoscope.benchmarks.advise.changes import Change, changes
 from isoscope.benchmarks.advise.decision import Assessment, Decision, Footing, Ranked, decide, needed
 from isoscope.benchmarks.advise.figures import Basis, Figure, costs
-from isoscope.benchmarks.advise.measured import Past
+from isoscope.benchmarks.advise.measured import measured
 from isoscope.benchmarks.advise.published import published
 from isoscope.benchmarks.advise.rules import Rule, exclusions, rules, undeclared
 from isoscope.benchmarks.advise.subject import Subject
+from isoscope.benchmarks.results.past import Past
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _figures(one: Candidate, past: Past, subject: Subject) -> dict[str, Figure]:
     """What is known of a candidate's costs: measured here, else published."""
     found = {}
     for name, cost in costs().items():
-        figure = past.figure(one, cost, subject) or published(one, cost)
+        figure = measured(past, one, cost, subject.workload) or published(one, cost)
         if figure is None and one.kind == "process" and cost.of == "slowdown":
             figure = Figure(name, 1.0, None, None, "1", Basis.BASELINE, "", "a plain process is what slowdowns are of")
         if figure is not None:
@@ -126,11 +126,6 @@ def command(subject: Subject, decision: Decision) -> str | None:
 def own_command(subject: Subject, benchmarks: dict[str, None]) -> bool:
     """Whether the workload itself is what is measured: the other benchmarks run tools in images of their own."""
     return bool(subject.file) and all(name.partition(":")[0] in ("startup", "density") for name in benchmarks)
-
-
-def folders(asked: Sequence[Path]) -> list[Path]:
-    """Where runs are looked for: the folders that were named, and the one that `compare` writes to."""
-    return [*asked, Path("runs")]
 
 
 def _plain(one: Ranked | None) -> dict[str, Any] | None:

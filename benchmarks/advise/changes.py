@@ -37,7 +37,7 @@ class Change:
 
 
 def changes(subject: Subject, answer: Callable[[Subject], str | None]) -> list[Change]:
-    """Every single field whose other value gives another answer, with the nearest threshold of those that are numbers."""
+    """Every single field whose other value gives another answer; of numbers, the nearest threshold."""
     now = answer(subject)
     found: list[Change] = []
     for field in FIELDS:
@@ -90,7 +90,7 @@ def _ways(points: list[float], current: float | None) -> Iterator[list[float]]:
     if current is None:
         yield points
         return
-    yield [current, *sorted((x for x in points if x > current))]
+    yield [current, *sorted(x for x in points if x > current)]
     yield [current, *sorted((x for x in points if x < current), reverse=True)]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 from isoscope.core.cli.context import current_lab, json_option
 from isoscope.core.cli.output import print_json
-from isoscope.core.errors import NotFound
 
 
 @click.command()
@@ -18,7 +17,7 @@ from isoscope.core.errors import NotFound
     type=click.Path(path_type=Path),
     metavar="DIR",
     multiple=True,
-    help="Look for runs of this host here, too: a run's folder, or a folder of runs (repeat). runs/ is always looked at.",
+    help="Look for runs here, too: a run's folder, or a folder of runs (repeat). runs/ is always looked at.",
 )
 @click.option(
     "--explain", is_flag=True, help="Show every rule, fired or not, and everything that meets the requirements."
@@ -27,21 +26,19 @@ from isoscope.core.errors import NotFound
 def advise(workload: str | None, folders: tuple[Path, ...], explain: bool, as_json: bool) -> None:
     """Say which backend suits a workload, what it would cost, and what that rests on.
 
-    WORKLOAD is a registered name or a TOML file, whose tables [profile] and [requirements] say what it does and demands.
-    Without one, and on a terminal, questions are asked. Requirements exclude backends; costs measured on this host rank
-    the others, and where there are none, published ones do, marked so. Nothing is started.
+    WORKLOAD is a registered name or a TOML file, whose tables [profile] and [requirements] say what it does and
+    demands. Without one, and on a terminal, questions are asked. Requirements exclude backends; costs measured on this
+    host rank the others, and where there are none, published ones do, marked so. Nothing is started.
     """
-    from isoscope.benchmarks.advise import advice, candidates, measured
+    from isoscope.benchmarks.advise import advice, candidates
     from isoscope.benchmarks.advise.questions import ask
     from isoscope.benchmarks.advise.subject import Subject
     from isoscope.benchmarks.advise.words import show
+    from isoscope.benchmarks.results.past import past_runs
 
     lab = current_lab()
     subject = ask(lab) if workload is None else Subject.load(lab, workload)
-    for folder in folders:
-        if not folder.is_dir():
-            raise NotFound(f"there is no folder {folder}", hint="name a run's folder, or a folder of runs")
-    past = measured.past(advice.folders(folders), measured.this_host(lab))
+    past = past_runs(lab, folders)
     found = advice.advise(subject, candidates.candidates(lab, past.variants), past)
     if as_json:
         print_json(found.as_dict())

@@ -194,7 +194,7 @@ def _slowdown(subject: Subject, figures: Mapping[str, Figure], which: str) -> fl
     """How many times as long the work itself takes: each share of its time as many times as its resource does."""
     weights = {cost.name: float(subject[cost.weight] or 0) for cost in costs().values() if cost.weight}
     whole = max(1.0, sum(weights.values()))
-    return 1 + sum(w / whole * (getattr(figures[name], which) - 1) for name, w in weights.items() if w)
+    return 1.0 + sum(w / whole * (float(getattr(figures[name], which)) - 1) for name, w in weights.items() if w)
 
 
 def _budgets(subject: Subject, figures: Mapping[str, Figure]) -> list[Budget]:
@@ -254,6 +254,9 @@ def _against(
 
 def described(figure: Figure) -> str:
     """The value with its unit and its interval."""
-    write = (lambda value: f"{value:.0f}") if figure.cost == "fits" else (lambda value: quantity(value, figure.unit))
-    text = f"{write(figure.value)} times" if figure.unit == "1" and figure.cost != "fits" else write(figure.value)
-    return text if figure.low is None or figure.high is None else f"{text} [{write(figure.low)}, {write(figure.high)}]"
+    if figure.cost == "fits":
+        text, ends = f"{figure.value:.0f}", [f"{end:.0f}" for end in (figure.least, figure.most)]
+    else:
+        text = f"{number(figure.value)} times" if figure.unit == "1" else quantity(figure.value, figure.unit)
+        ends = [quantity(end, figure.unit) for end in (figure.least, figure.most)]
+    return text if figure.low is None or figure.high is None else f"{text} [{', '.join(ends)}]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 from isoscope.benchmarks.advise.advice import Advice
@@ -17,7 +17,7 @@ _FOOTINGS = {
     Footing.REQUIREMENTS: "the requirements leave nothing else to choose from",
     Footing.MEASURED: "figures measured on this host",
     Footing.PUBLISHED: "figures of which some are others', measured on theirs",
-    Footing.MISSING: "the requirements, and fewer layers before more: something that matters was not measured, so measure first",
+    Footing.MISSING: "the requirements, and fewer layers before more: what matters was not all measured",
 }
 
 #: What the rows of the table are called.
@@ -68,8 +68,8 @@ def _answer(advice: Advice) -> Iterator[str]:
     yield f"{name}: {answer.candidate.name}"
     yield f"  a {answer.candidate.kind}{_where(answer)}"
     yield f"  rests on: {_FOOTINGS[decision.footing]}"
-    if decision.runner_up is not None:
-        yield f"  runner-up: {decision.runner_up.candidate.name}, a {decision.runner_up.candidate.kind}{_where(decision.runner_up)}"
+    if (second := decision.runner_up) is not None:
+        yield f"  runner-up: {second.candidate.name}, a {second.candidate.kind}{_where(second)}"
     if decision.tied:
         yield "  no difference in cost is shown between the two: fewer layers go before more"
     if not advice.subject.values:
@@ -191,17 +191,17 @@ def _explain(advice: Advice) -> None:
     if ranked:
         _say("everything that meets the requirements, in order:")
         _table([one.assessment for one in ranked], advice, ranked, whole=True)
-        for one in ranked:
-            for budget in one.budgets:
+        for place in ranked:
+            for budget in place.budgets:
                 words = {True: "within", False: "over", None: "not known"}[budget.met]
-                _say(f"  {one.candidate.name}: {words}: {budget.sentence}")
+                _say(f"  {place.candidate.name}: {words}: {budget.sentence}")
 
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else "not said" if value is None else str(value)
 
 
-def _list(title: str, lines: Iterator[str] | list[str]) -> None:
+def _list(title: str, lines: Iterable[str]) -> None:
     found = list(lines)
     if found:
         click.echo()

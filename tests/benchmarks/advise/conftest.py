@@ -7,7 +7,7 @@ from isoscope.backends.container.backend import ContainerBackend
 from isoscope.backends.process.backend import ProcessBackend
 from isoscope.backends.vm.backend import VmBackend
 from isoscope.benchmarks.advise.candidates import KVM, TCG, candidate, on
-from isoscope.benchmarks.advise.measured import past, read
+from isoscope.benchmarks.results.past import past, read
 from isoscope.core.backend import Lack
 from isoscope.core.capabilities import Capabilities
 from isoscope.core.workload import Network
