@@ -1,13 +1,16 @@
 # `make` lists what there is. Every target installs what it needs first; see tools/setup.
 # ARGS goes on to the program: make compare ARGS="--quick -b container -b vm", make test ARGS="tests/core -k pump".
 
-.PHONY: help setup dev compare test bench lint docs clean
+.PHONY: help setup peers dev compare test bench lint docs clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup:  ## install everything that running it takes; the program is then .venv/bin/isoscope
 	@tools/setup
+
+peers:  ## install the runtimes and engines to compare with as well: runc, crun, gVisor, bubblewrap, Docker, ...
+	@tools/setup peers
 
 dev:  ## install what tests, linters and docs take as well
 	@tools/setup dev

@@ -59,10 +59,19 @@ class Backend(ABC):
         """What is missing here; empty when the backend is ready. Probes by doing, in well under a second."""
         return []
 
+    def variants(self) -> tuple[Mapping[str, str], ...]:
+        """The options with which it needs different things of a host: `isoscope doctor` looks at each by itself."""
+        return ({},)
+
+    def capabilities_for(self, options: Mapping[str, str]) -> Capabilities:
+        """What it can do with these options, where they matter; a value is there for each that it declares."""
+        return self.capabilities
+
     def check(self, options: Mapping[str, str]) -> None:
         """Refuse options that do not go together, or that this host cannot do, before anything is made.
 
-        `options` has a value for each that the backend declares. Raises InputError or HostError.
+        `options` has a value for each that the backend declares. Raises InputError or HostError; BackendUnavailable
+        with the command that gets it, where something is missing that these options alone need.
         """
 
     def plan(self, launch: Launch) -> list[Step]:

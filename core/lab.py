@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from isoscope.core.backend import Backend, Context, Step
+from isoscope.core.capabilities import Capabilities
 from isoscope.core.errors import BackendUnavailable, InputError, IsoscopeError
 from isoscope.core.home import state_directory
 from isoscope.core.host import Host
@@ -70,6 +71,11 @@ class Lab:
                 self._backends[name] = choose(self._factories, name, "backend")(self._context)
             return self._backends[name]
 
+    def capabilities(self, variant: Variant) -> Capabilities:
+        """What a variant can do. Raises NotFound, and InputError for an option that its backend does not take."""
+        backend = self.backend(variant.backend)
+        return backend.capabilities_for(variant.backend_options(backend.options))
+
     @cached_property
     def images(self) -> ImageStore:
         """The image store."""
@@ -104,7 +110,7 @@ class Lab:
         chosen = self.backend(variant.backend)
         options = variant.backend_options(chosen.options)
         workload = workload.with_overrides(variant.options)
-        chosen.capabilities.check(variant.backend, workload)
+        chosen.capabilities_for(options).check(variant.kind, workload)
         if lacks := chosen.lacks():
             raise BackendUnavailable(
                 f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy

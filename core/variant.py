@@ -69,6 +69,12 @@ class Variant:
         pairs = ",".join(f"{key}={value}" for key, value in self.options.items())
         return f"{self.backend}:{pairs}" if pairs else self.backend
 
+    @property
+    def kind(self) -> str:
+        """The backend with its own options, and without the workload's terms."""
+        own = {name: value for name, value in self.options.items() if name not in WORKLOAD_OPTIONS}
+        return str(Variant(self.backend, own))
+
     def backend_options(self, declared: tuple[Option, ...]) -> dict[str, str]:
         """Every declared option with its chosen or default value. Raises InputError for an undeclared one."""
         known = {option.name: option for option in declared}

@@ -94,8 +94,8 @@ class LifecycleConformance:
             yield
 
     def capabilities(self, lab: Lab) -> Capabilities:
-        """What the backend declares."""
-        return lab.backend(Variant.parse(self.backend).backend).capabilities
+        """What the variant declares."""
+        return lab.capabilities(Variant.parse(self.backend))
 
     def workload(self, command: Sequence[str], **terms: Any) -> Workload:
         """A workload on the suite's image."""

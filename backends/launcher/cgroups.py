@@ -78,6 +78,7 @@ class Tree:
 
     folders: Mapping[str, Path]  #: by version 1 controller, or UNIFIED
     unified_controllers: frozenset[str] = frozenset()  #: those that the tree of version 2 has for us
+    own: Mapping[str, Path] = field(default_factory=dict)  #: the caller's own cgroups, by the same names
 
     @classmethod
     def discover(cls, mountinfo: str | None = None, own: str | None = None, *, root: bool | None = None) -> Tree:
@@ -89,16 +90,17 @@ class Tree:
         own = Path("/proc/self/cgroup").read_text() if own is None else own
         root = os.geteuid() == 0 if root is None else root
         folders: dict[str, Path] = {}
-        paths = _own_paths(own)
+        paths, places = _own_paths(own), {}
         for mount, mount_root, names in _mounts(mountinfo):
             for name in names:
+                places.setdefault(name, mount / os.path.relpath(paths.get(name, "/"), mount_root))
                 place = mount if root else _delegated(mount, mount_root, paths.get(name, "/"))
                 if place is not None and name not in folders and os.access(place, os.W_OK):
                     folders[name] = place / FOLDER
         controllers: frozenset[str] = frozenset()
         if UNIFIED in folders:
             controllers = frozenset(read(folders[UNIFIED].parent / "cgroup.controllers").split()) & {*_CONTROLLERS}
-        return cls(folders, controllers)
+        return cls(folders, controllers, places)
 
     def controllers(self) -> frozenset[str]:
         """Of cpu, memory and pids: those that can be used here."""
@@ -147,6 +149,15 @@ class Tree:
             used = {"freezer", "cpuacct", "memory", "pids"} | _needed(resources)
         return self._place(mark, used, resources)
 
+    def of_threads(self, mark: str, resources: Resources) -> Cgroup:
+        """The same where a single thread can enter it, which only version 1 allows; else as `cgroup` has it.
+
+        Whoever starts a program that others wrote enters it for that moment: the program's processes are born inside.
+        """
+        if "freezer" not in self.folders or _needed(resources) - self.folders.keys():
+            return self.cgroup(mark, resources)
+        return self._place(mark, {"freezer", "cpuacct", "memory", "pids"} | _needed(resources), resources)
+
     def counter(self, mark: str) -> Cgroup:
         """A cgroup without limits that counts memory, in one hierarchy; without a directory where none can be made.
 
@@ -183,6 +194,17 @@ class Cgroup:
             path: MakeCgroup(path, controllers if key == UNIFIED else ()) for key, path in self.directories.items()
         }
         return [*made.values(), *self._limits()]
+
+    def make(self) -> None:
+        """Make it. Raises HostError."""
+        for step in self.steps():
+            try:
+                step.execute(Scene({}))
+            except OSError as error:
+                raise HostError(
+                    f"cannot make a cgroup: {step.describe()}: {error.strerror}",
+                    hint="isoscope doctor says what this host allows",
+                ) from error
 
     def _limits(self) -> Iterator[Step]:
         wanted = self.resources

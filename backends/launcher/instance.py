@@ -8,13 +8,13 @@ import signal
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Self
 
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Launcher, Phases, Request, Started
 from isoscope.backends.launcher.plan import Command, Plan
 from isoscope.backends.launcher.process import Clone
 from isoscope.backends.launcher.step import Scene
+from isoscope.backends.launcher.streams import Direct, Streams, relay
 from isoscope.backends.launcher.task import LaunchedExecution, OnOutput, Task
 from isoscope.backends.launcher.terminal import TerminalInput
 from isoscope.core.errors import HostError, Unsupported
@@ -73,7 +73,7 @@ class LaunchedInstance(Instance):
 
     def _run(self, fds: dict[str, int]) -> None:
         stdio = self.launch.stdio
-        with _Streams(stdio, self.workload.terminal) as streams:
+        with Streams(stdio, self.workload.terminal) as streams:
             started = self._launcher.launch(self._request, {**fds, **streams.theirs}, on_cloned=self._on_cloned())
             # Before anything else: from now on there is something to be ended.
             self._task = self._follow(started, streams.keep(), self.saw_output, self._ended, stdio)
@@ -116,12 +116,12 @@ class LaunchedInstance(Instance):
 
     def _exec(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> Execution:
         execution = LaunchedExecution()
-        with self._cgroup_descriptor() as cgroup, _Direct(stdio, terminal) as streams:
+        with self._cgroup_descriptor() as cgroup, Direct(stdio, terminal) as streams:
             started = self._launch_exec(Command(command, stdio, terminal), {**cgroup, **streams.theirs})
         execution.task = self._follow(
             started,
             {},
-            partial(_relay, stdio.stdout),
+            partial(relay, stdio.stdout),
             lambda how, at_ns: execution.ended(self._with_cause(how), at_ns),
             stdio,
         )
@@ -178,58 +178,3 @@ class LaunchedInstance(Instance):
                 self._cgroup.thaw()  # version 1 lets nothing die that is frozen
             self._exited.wait()
         self._task.close()
-
-
-class _Streams:
-    """Pipes for the output of a workload, so that it is timed and logged; its input is the caller's own descriptor."""
-
-    def __init__(self, stdio: Stdio, terminal: bool) -> None:
-        self.theirs: dict[str, int] = {}
-        self._ours: dict[str, int] = {}
-        self._made: list[int] = []
-        if terminal:
-            return
-        if stdio.stdin is None:
-            self._made.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-            self.theirs["stdin"] = self._made[0]
-        else:
-            self.theirs["stdin"] = stdio.stdin
-        for name in ("stdout", "stderr"):
-            self._ours[name], self.theirs[name] = os.pipe2(os.O_CLOEXEC)
-            self._made.append(self.theirs[name])
-
-    def keep(self) -> dict[str, int]:
-        """Our ends, the caller's from now on."""
-        ours, self._ours = self._ours, {}
-        return ours
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for fd in (*self._made, *self._ours.values()):
-            os.close(fd)
-
-
-class _Direct:
-    """The caller's own descriptors as the streams of a second command, and /dev/null where there is none."""
-
-    def __init__(self, stdio: Stdio, terminal: bool) -> None:
-        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        given = {"stdin": stdio.stdin, "stdout": stdio.stdout, "stderr": stdio.stderr}
-        self.theirs = {} if terminal else {n: self._null if fd is None else fd for n, fd in given.items()}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._null)
-
-
-def _relay(stdout: int | None, _stream: str, data: bytes, _at_ns: int) -> None:
-    """Pass the output of a terminal on to the caller, who may have gone."""
-    while stdout is not None and data:
-        try:
-            data = data[os.write(stdout, data) :]
-        except BrokenPipeError:
-            return

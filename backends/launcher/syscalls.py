@@ -55,6 +55,8 @@ _fsconfig = _bind("syscall", _long, _int, _unsigned, _text, _pointer, _int)
 _fsmount = _bind("syscall", _long, _int, _unsigned, _unsigned)
 _mount_setattr = _bind("syscall", _long, _int, _text, _unsigned, _pointer, _size)
 _close_range = _bind("syscall", _long, _unsigned, _unsigned, _unsigned)
+_fanotify_init = _bind("fanotify_init", _unsigned, _unsigned)
+_fanotify_mark = _bind("fanotify_mark", _int, _unsigned, ctypes.c_uint64, _int, _text)
 
 
 class CloneArgs(ctypes.Structure):
@@ -206,3 +208,13 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
 def ioctl(fd: int, request: int, argument: bytes | int = 0) -> int:
     """ioctl(2), for requests that only read their argument."""
     return _check(_ioctl(fd, request, argument))
+
+
+def fanotify_init(flags: int, event_flags: int) -> int:
+    """A descriptor that tells what happens to files; fanotify_init(2)."""
+    return _check(_fanotify_init(flags, event_flags))
+
+
+def fanotify_mark(fd: int, flags: int, mask: int, path: str) -> None:
+    """Have it tell of `path`, or of the mount or file system that it is on; fanotify_mark(2)."""
+    _check(_fanotify_mark(fd, flags, mask, AT_FDCWD, _path(path)))

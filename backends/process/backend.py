@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
-from isoscope.backends.launcher import volume
+from isoscope.backends.launcher import merged, volume
 from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.launcher.client import Launcher, Request
-from isoscope.backends.launcher.files import discard
 from isoscope.backends.launcher.process import Clone
-from isoscope.backends.launcher.step import Scene
 from isoscope.backends.process import rootfs
 from isoscope.backends.process.instance import ProcessInstance, plan
 from isoscope.core import backend
 from isoscope.core.backend import Backend, Context, Lack
 from isoscope.core.capabilities import Capabilities
-from isoscope.core.errors import HostError, InputError, InstanceFailed
+from isoscope.core.errors import InputError, InstanceFailed
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
@@ -60,8 +57,8 @@ class ProcessBackend(Backend):
         return []
 
     def plan(self, launch: Launch) -> list[backend.Step]:
-        cgroup, root = self._cgroup(launch), rootfs.place(self.context.home, launch.record)
-        before = [*cgroup.steps(), *rootfs.steps(launch, root)]
+        cgroup, root = self._cgroup(launch), merged.place(self.context.home, launch.record)
+        before = [*cgroup.steps(), *rootfs.steps(launch, self.context.home)]
         made = [backend.Step("create", step.describe()) for step in before]
         return made + plan(launch, cgroup, str(root)).steps()
 
@@ -71,13 +68,14 @@ class ProcessBackend(Backend):
                 raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
         volume.check(launch)
         record, cgroup = launch.record, self._cgroup(launch)
-        root = rootfs.place(self.context.home, record)
+        root = merged.place(self.context.home, record)
         self._launcher.spawn()
         self._tree.prepare(cgroup)
         record.claim(cgroups=cgroup.directories, root=str(root))
         try:
-            self._prepare(launch, root, cgroup)
-            self._mount(launch, root)
+            merged.make(launch, self.context.home)
+            cgroup.make()
+            self._mount(launch)
             return ProcessInstance(launch, self._launcher, cgroup, str(root), self.reclaim)
         except BaseException:
             self.reclaim(record)
@@ -86,21 +84,10 @@ class ProcessBackend(Backend):
     def _cgroup(self, launch: Launch) -> Cgroup:
         return self._tree.cgroup(launch.record.mark, Resources())
 
-    def _prepare(self, launch: Launch, root: Path, cgroup: Cgroup) -> None:
-        record = launch.record
-        try:
-            for directory in (root, rootfs.upper(record), rootfs.work(record)):
-                directory.mkdir(parents=True)
-            volume.make(launch)
-            for step in cgroup.steps():
-                step.execute(Scene({}))
-        except OSError as error:
-            raise HostError(
-                f"cannot prepare {record.directory}: {error.strerror}", hint="free some space; see isoscope doctor"
-            ) from error
-
-    def _mount(self, launch: Launch, root: Path) -> None:
-        started = self._launcher.launch(Request(Clone(), [("create", rootfs.steps(launch, root))], ("mount",)), {})
+    def _mount(self, launch: Launch) -> None:
+        started = self._launcher.launch(
+            Request(Clone(), [("create", rootfs.steps(launch, self.context.home))], ("mount",)), {}
+        )
         ended = os.waitid(os.P_PIDFD, started.pidfd, os.WEXITED)
         os.close(started.pidfd)
         if ended is None or ended.si_status:
@@ -108,38 +95,13 @@ class ProcessBackend(Backend):
 
     def reclaim(self, record: Record) -> None:
         Cgroup.recorded(record.resources.get("cgroups"), record.mark).end()
-        try:
-            rootfs.unmount(rootfs.place(self.context.home, record))
-        except OSError as error:
-            raise HostError(
-                f"cannot unmount the tree of {record.name!r}: {error.strerror}",
-                hint="see findmnt, and unmount it by hand",
-            ) from error
-        try:
-            for path in (
-                rootfs.work(record) / "work",
-                rootfs.work(record),
-                rootfs.upper(record),
-                volume.directory(record),
-            ):
-                discard(str(path))
-        except OSError as error:
-            raise HostError(
-                f"cannot remove {record.directory}: {error.strerror}",
-                hint="remove it by hand, after chattr -i where that helps",
-            ) from error
+        merged.remove(record, self.context.home)
 
     def sweep(self, live: list[Record]) -> list[str]:
-        self._clean()
+        merged.clean(self.context.home)
         return self._tree.sweep(live)
 
     def close(self) -> None:
         self._launcher.close()
         self._tree.clean()
-        self._clean()
-
-    def _clean(self) -> None:
-        try:
-            (self.context.home / "mounts").rmdir()
-        except OSError:  # instances are still there, or there never was any
-            return
+        merged.clean(self.context.home)

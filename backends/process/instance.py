@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from isoscope.backends.launcher import volume
+from isoscope.backends.launcher import merged, volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.launcher.client import Launcher, Phases
@@ -23,7 +23,6 @@ from isoscope.backends.launcher.process import (
     WorkingDirectory,
 )
 from isoscope.backends.launcher.step import Step
-from isoscope.backends.process import rootfs
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 
@@ -78,7 +77,7 @@ class ProcessInstance(LaunchedInstance):
         return clone(self._cgroup), execution(self.launch, self._cgroup, self._root, command)
 
     def backing(self, path: str) -> Path:
-        return volume.backing(self.launch, rootfs.upper(self.record), path)
+        return volume.backing(self.launch, merged.upper(self.record), path)
 
     def proof(self) -> dict[str, str]:
         return {**super().proof(), "network": "host", **volume.proof(self.launch)} if self._proof else {}

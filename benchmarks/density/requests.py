@@ -27,7 +27,7 @@ def check_equal(lab: Lab, variants: Sequence[Variant], workload: Workload) -> No
         asked = {
             str(variant): getattr(workload.with_overrides(variant.options).resources, name)
             for variant in variants
-            if name in lab.backend(variant.backend).capabilities.limits
+            if name in lab.capabilities(variant).limits
         }
         first, *others = asked or [""]
         for other in others:

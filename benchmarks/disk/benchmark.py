@@ -150,7 +150,7 @@ class _Session:
 
     def _forget(self) -> str:
         """Drop the caches. Returns why the file may still be in memory, or nothing."""
-        capabilities = self.trial.lab.backend(self.trial.variant.backend).capabilities
+        capabilities = self.trial.lab.capabilities(self.trial.variant)
         return caches.drop(self.instance, self.plan.file, self.plan.size, own_kernel=capabilities.own_kernel)
 
     def _cost_of_starting(self) -> CpuTime:

@@ -112,10 +112,11 @@ def _check(lab: Lab, variant: Variant) -> None:
     """Refuse a variant whose backend is unknown, does not take its options, or cannot run here."""
     backend = lab.backend(variant.backend)
     options = variant.backend_options(backend.options)
+    capabilities = backend.capabilities_for(options)
     own_terms = Workload().with_overrides(variant.options)
     if "network" not in variant.options:  # whether the workload's own suits the backend is for each trial to find
-        own_terms = replace(own_terms, network=min(backend.capabilities.networks, default=Network.NONE))
-    backend.capabilities.check(variant.backend, own_terms)
+        own_terms = replace(own_terms, network=min(capabilities.networks, default=Network.NONE))
+    capabilities.check(variant.kind, own_terms)
     if lacks := backend.lacks():
         raise BackendUnavailable(f"backend {variant.backend!r} cannot run here: {lacks[0].what}", hint=lacks[0].remedy)
     backend.check(options)
@@ -141,7 +142,7 @@ def _subject(lab: Lab, comparison: Comparison, benchmark: Benchmark, request: Re
 
 
 def _can(lab: Lab, backend: str, benchmark: Benchmark) -> bool:
-    return all(getattr(lab.backend(backend).capabilities, name) for name in benchmark.requires)
+    return all(getattr(lab.capabilities(Variant(backend)), name) for name in benchmark.requires)
 
 
 def _digest(lab: Lab, workload: Workload, progress: Progress) -> str:

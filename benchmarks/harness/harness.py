@@ -129,10 +129,10 @@ class Harness:
 
     def _measure(self, cell: Cell, variant: Variant) -> Iterator[Value]:
         benchmark = self._benchmarks[cell.benchmark]
-        capabilities = self._lab.backend(variant.backend).capabilities
+        capabilities = self._lab.capabilities(variant)
         for name in sorted(benchmark.requires):
             if not getattr(capabilities, name):
-                raise Unsupported(f"backend {variant.backend!r} lacks what {benchmark.name!r} needs: {name}")
+                raise Unsupported(f"backend {variant.kind!r} lacks what {benchmark.name!r} needs: {name}")
         yield from benchmark.measure(
             Trial(
                 lab=self._lab,

@@ -49,7 +49,8 @@ class Selftest:
 
 def usual(lab: Lab) -> tuple[Variant, ...]:
     """The variants when none is named: quick backends that are ready here, or whatever is."""
-    ready = [name for name in lab.backend_names if name != "null" and not lab.backend(name).lacks()]
+    default = [name for name in lab.backend_names if lab.backend(name).by_default]
+    ready = [name for name in default if not lab.backend(name).lacks()]
     return tuple(map(Variant, [name for name in QUICK_BACKENDS if name in ready] or ready))
 
 

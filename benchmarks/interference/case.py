@@ -68,7 +68,7 @@ class Case:
     @classmethod
     def of(cls, trial: Trial, limits: str, units: Units) -> Case:
         """The case of `limits=on` or `off` in a trial."""
-        capabilities = trial.lab.backend(trial.variant.backend).capabilities
+        capabilities = trial.lab.capabilities(trial.variant)
         terms = Terms.of(limits, trial.options, trial.workload, trial.variant, capabilities)
         return cls(trial, terms, capabilities, units)
 

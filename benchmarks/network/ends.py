@@ -75,14 +75,14 @@ def ends_of(trial: Trial, wanted: Sequence[str]) -> Iterator[list[Ends]]:
             clients[TO_INSTANCE] = clients[TO_HOST] = made[-1]
         _start(made, trial.timeout)
         server = made[0]
-        own_kernel = trial.lab.backend(trial.variant.backend).capabilities.own_kernel
+        own_kernel = trial.lab.capabilities(trial.variant).own_kernel
         device = _own_device(server, trial.timeout)
         yield [_ends(path, clients[path], server, device, guest=own_kernel and path == BETWEEN) for path in wanted]
 
 
 def _connected(trial: Trial) -> Workload:
     """The workload on the bridge where the backend has one, else on the host's network; or as the variant says."""
-    offered = trial.lab.backend(trial.variant.backend).capabilities.networks
+    offered = trial.lab.capabilities(trial.variant).networks
     named = trial.variant.options.get("network")
     if named is not None:
         network = parse_network(named)

@@ -1,0 +1,64 @@
+"""A sandbox of bubblewrap."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from isoscope.backends.bubblewrap.arguments import arguments
+from isoscope.backends.launcher.accounts import account
+from isoscope.backends.peer.faults import explain
+from isoscope.backends.peer.instance import Means, PeerInstance
+from isoscope.backends.peer.program import Program
+from isoscope.backends.peer.spawn import Start, lent
+from isoscope.core.errors import IsoscopeError
+from isoscope.core.instance import Exit
+from isoscope.core.launch import Launch
+
+_ABOUT_COMMAND = re.compile(r"^bwrap: execvp ", re.MULTILINE)
+
+
+class BubblewrapInstance(PeerInstance):
+    """One process of bwrap outside, one inside that reaps, and the command's.
+
+    Without --die-with-parent: that goes by the thread that has started it, which may end long before the instance.
+    """
+
+    def __init__(self, launch: Launch, means: Means, program: Program, seccomp: bytes) -> None:
+        super().__init__(launch, means)
+        self._program = program
+        self._filter = _readable(seccomp)
+        words = [program.path, *arguments(launch, str(means.tree)), "--seccomp", str(self._filter)]
+        _, _, _, home = account(launch.rootfs) or (0, 0, (), "/")
+        terminal = {"TERM": "xterm"} if self.workload.terminal else {}
+        self._line = Start(
+            (*words, "--", *self.workload.command), {"HOME": home, **terminal, **launch.environment()}, (self._filter,)
+        )
+
+    def _peer(self) -> Start:
+        return self._line
+
+    def _explain(self, said: str, how: Exit) -> IsoscopeError:
+        return explain(
+            "bwrap", said, self.workload.command[0], about_command=_ABOUT_COMMAND, status=f"it ended with {how}"
+        )
+
+    def proof(self) -> dict[str, str]:
+        return {**shown, "runtime": self._program.version} if (shown := super().proof()) else {}
+
+    def _delete(self) -> None:
+        if self._filter >= 0:
+            os.close(self._filter)
+            self._filter = -1
+        super()._delete()
+
+
+def _readable(data: bytes) -> int:
+    """A descriptor from which data can be read once, to be inherited."""
+    memory = os.memfd_create("isoscope-seccomp", os.MFD_CLOEXEC)
+    try:
+        os.write(memory, data)
+        os.lseek(memory, 0, os.SEEK_SET)
+        return lent(memory)
+    finally:
+        os.close(memory)

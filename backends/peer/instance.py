@@ -1,0 +1,257 @@
+"""What instances have in common whose first process is a peer's command: start, output, end, signals, cgroup."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic_ns
+from typing import ClassVar
+
+from isoscope.backends.launcher import merged, volume
+from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.launcher.streams import Streams
+from isoscope.backends.launcher.task import Task
+from isoscope.backends.launcher.terminal import TerminalInput, window_size
+from isoscope.backends.peer.spawn import Spawner, Start
+from isoscope.backends.peer.watch import Watch, Watches
+from isoscope.core.errors import HostError, IsoscopeError, Timeout, Unsupported
+from isoscope.core.instance import Exit, Instance, Stats
+from isoscope.core.launch import Launch
+from isoscope.core.patience import patience
+from isoscope.core.registry import Record
+
+#: `runtime` lasts until the peer has executed the command.
+PHASES = ("runtime", "ready")
+
+_HIGHEST_SIGNAL = 64  # SIGRTMAX of signal(7)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an instance of a peer is made with."""
+
+    tree: Path  #: the image's, mounted
+    cgroup: Cgroup  #: around everything that the peer starts, whoever makes it
+    spawner: Spawner
+    watches: Watches
+    release: Callable[[Record], None]  #: releases everything that was made for the instance
+
+
+def as_shell(code: int) -> Exit:
+    """How a command ended, from a peer that says 128 + N of one that signal N ended, as a shell does."""
+    number = code - 128
+    return Exit(signal=number) if 0 < number <= _HIGHEST_SIGNAL else Exit(code=code)
+
+
+class PeerInstance(Instance):
+    """An instance that a peer's command makes and then stays with, until it ends as the workload has.
+
+    A peer's output goes where the workload's goes. What comes before the command is executed is held back: it is the
+    reason when the start fails.
+    """
+
+    phases = PHASES
+    deadline: ClassVar[float] = 60.0  #: seconds within which the peer must have executed the command
+
+    def __init__(self, launch: Launch, means: Means) -> None:
+        super().__init__(launch)
+        self._means, self._cgroup = means, means.cgroup
+        self._task: Task | None = None  #: the peer's process
+        self._watch: Watch | None = None
+        self._command = -1  #: a pidfd of the workload's first process
+        self._early: list[tuple[str, bytes, int]] = []  #: output from before the command was executed
+        self._executed = False
+        self._failure: IsoscopeError | None = None
+        self._settled = threading.Event()  #: the command is executed, or never will be
+        self._over = threading.Event()  #: the peer's process has ended
+        self._signals = threading.Lock()  #: guards `_command`
+        self._proof: dict[str, str] = {}
+
+    # What a peer fills in
+
+    @abstractmethod
+    def _peer(self) -> Start:
+        """The command line, made when the clock is already running: it must cost nothing."""
+
+    @abstractmethod
+    def _explain(self, said: str, how: Exit) -> IsoscopeError:
+        """Why the peer ended without executing the command, from its own words."""
+
+    def _told(self, how: Exit) -> Exit:
+        """How the workload ended, from how the peer did."""
+        return how if how.code is None else as_shell(how.code)
+
+    # Starting
+
+    def _start(self) -> None:
+        pump = self.launch.pump
+        self._watch = self._means.watches.begin(str(self._means.tree))
+        pump.add(self._watch.fd, self._see_execution)
+        try:
+            self._spawn()
+            if not self._settled.wait(patience(self.deadline)):
+                raise Timeout(
+                    f"{self.launch.variant.kind} did not execute the command within {patience(self.deadline):g} s",
+                    hint=f"it said: {said}"
+                    if (said := self._said())
+                    else "it said nothing; see whether it works alone",
+                )
+        finally:
+            pump.remove(self._watch.fd)
+            self._means.watches.end(self._watch, str(self._means.tree))
+        if self._failure is not None:
+            raise self._failure
+
+    def _spawn(self) -> None:
+        if self.workload.terminal:
+            self._spawn_on_terminal()
+            return
+        with Streams(self.launch.stdio, terminal=False) as streams:
+            pidfd = self._means.spawner.spawn(self._peer(), streams.theirs, cgroup=self._cgroup)
+            self._follow(pidfd, streams.keep(), None)
+
+    def _spawn_on_terminal(self) -> None:
+        stdio = self.launch.stdio
+        ours, theirs = os.openpty()
+        try:
+            rows, columns = window_size(stdio)
+            _set_size(ours, rows, columns)
+            pidfd = self._means.spawner.spawn(self._peer(), {}, terminal=os.ttyname(theirs), cgroup=self._cgroup)
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        keyboard = None if stdio.stdin is None else TerminalInput(stdio.stdin, ours)
+        self._follow(pidfd, {"stdout": ours}, keyboard)
+
+    def _follow(self, pidfd: int, streams: dict[str, int], keyboard: TerminalInput | None) -> None:
+        self._task = Task(
+            self.launch.pump, pidfd, streams, on_output=self._on_output, on_exit=self._on_end, keyboard=keyboard
+        )
+        self._task.follow()
+
+    # On the pump's thread
+
+    def _see_execution(self) -> None:
+        if self._executed or self._watch is None or (found := self._watch.read()) is None:
+            return
+        at_ns = monotonic_ns()
+        pid, self._command = found
+        self._proof = evidence(pid)
+        self._begun(at_ns)
+
+    def _begun(self, at_ns: int) -> None:
+        """The command is executed, since `at_ns`."""
+        self._executed = True
+        self.timeline.mark("runtime", at_ns)
+        for stream, data, seen_ns in self._early:
+            self.saw_output(stream, data, max(seen_ns, at_ns))
+        self._early.clear()
+        self._settled.set()
+
+    def _on_output(self, stream: str, data: bytes, at_ns: int) -> None:
+        if not self._executed:
+            self._see_execution()  # both may have come at once, and the pump found this one first
+        if self._executed:
+            self.saw_output(stream, data, max(at_ns, self.timeline.moments["runtime"]))
+        else:
+            self._early.append((stream, data, at_ns))
+
+    def _on_end(self, how: Exit, at_ns: int) -> None:
+        """The peer's process has ended."""
+        if not self._executed:
+            self._see_execution()
+        self._over.set()
+        if self._executed:
+            self.saw_exit(self._with_cause(self._told(how)), at_ns)
+            return
+        self._failure = self._explain(self._said(), how)
+        self._settled.set()
+
+    def _said(self) -> str:
+        return b"".join(data for _, data, _ in self._early).decode("utf-8", "replace")
+
+    def _with_cause(self, how: Exit) -> Exit:
+        """An end with what only the cgroup knows of it."""
+        if how.exit_status == 128 + signal.SIGKILL and self._cgroup.oom_killed():
+            return Exit(code=how.code, signal=how.signal, oom_killed=True)
+        return how
+
+    # The other verbs
+
+    def _kill(self, signal_number: int) -> None:
+        with self._signals:
+            if self._command >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._command, signal_number)
+
+    def resize(self, rows: int, columns: int) -> None:
+        if self._task is not None:
+            self._task.resize(rows, columns)
+
+    def _pause(self) -> None:
+        if not self._cgroup.can_freeze:
+            raise HostError("pausing needs a cgroup, and none can be made here", hint="run as root of the host")
+        self._cgroup.freeze()
+
+    def _resume(self) -> None:
+        self._cgroup.thaw()
+
+    def _stats(self) -> Stats:
+        return self._cgroup.stats()
+
+    def _host_pids(self) -> tuple[int, ...]:
+        if not self._cgroup.directories:
+            raise Unsupported("without a cgroup nobody can tell which processes are the instance's", hint="run as root")
+        return self._cgroup.processes()
+
+    def backing(self, path: str) -> Path | None:
+        return volume.backing(self.launch, merged.upper(self.record), path)
+
+    def proof(self) -> dict[str, str]:
+        return {**self._proof, **volume.proof(self.launch)} if self._proof else {}
+
+    # Ending
+
+    def _delete(self) -> None:
+        if self._task is not None:
+            if not self._over.is_set():
+                self._end_peer()
+            self._over.wait()
+            self._task.close()
+        with self._signals:
+            if self._command >= 0:
+                os.close(self._command)
+                self._command = -1
+        self._means.release(self.record)
+
+    def _end_peer(self) -> None:
+        """Kill whatever the peer runs, frozen or not, and the peer's process with it."""
+        assert self._task is not None
+        with contextlib.suppress(OSError):
+            self._cgroup.thaw()  # version 1 lets nothing die that is frozen
+        self._cgroup.kill()
+        self._task.kill(signal.SIGKILL)
+
+
+def evidence(pid: int) -> dict[str, str]:
+    """What the kernel says of a process: less when it has ended already."""
+    shown = {"kernel": os.uname().release}
+    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
+    with contextlib.suppress(OSError):
+        shown["namespaces"] = " ".join(os.readlink(f"/proc/{pid}/ns/{name}") for name in names)
+        shown["cgroup"] = Path(f"/proc/{pid}/cgroup").read_text().strip()
+    return shown
+
+
+def _set_size(terminal: int, rows: int, columns: int) -> None:
+    import termios
+
+    termios.tcsetwinsize(terminal, (rows, columns))
