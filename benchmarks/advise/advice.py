@@ -47,6 +47,7 @@ class Advice:
             "answer": _plain(decision.answer),
             "runner_up": _plain(decision.runner_up),
             "tied": decision.tied,
+            "unweighed": [one.candidate.name for one in decision.unweighed],
             "rests_on": decision.footing.value if decision.answer else None,
             "needed": list(needed(self.subject)),
             "here": [_plain(one) for one in decision.here],

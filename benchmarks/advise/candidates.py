@@ -9,9 +9,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from isoscope.core.backend import Backend, Lack
+from isoscope.core.backend import Lack
 from isoscope.core.capabilities import Capabilities
-from isoscope.core.errors import IsoscopeError
+from isoscope.core.cli.diagnosis import Examined, examine
 from isoscope.core.host.facts import KvmStatus
 from isoscope.core.lab import Lab
 from isoscope.core.variant import Variant
@@ -52,15 +52,24 @@ class Candidate:
 def candidates(lab: Lab, measured: Iterable[str] = ()) -> list[Candidate]:
     """Every backend's own variants, and those variants of them that were measured here, whether ready or not."""
     found: list[Candidate] = []
-    for name in lab.backend_names:
-        backend = lab.backend(name)
-        if not backend.by_default or not backend.capabilities.runs_image:
-            continue  # the harness's own measure, and machines that show the host's files
-        lacks = tuple(_lacks(backend))
-        variants = [*_known_variants(backend), *(text for text in measured if Variant.parse(text).backend == name)]
-        for text in dict.fromkeys(variants):
-            found += _at(lab, candidate(text, backend.capabilities, lacks))
+    examined = {one.name: one for one in examine(lab) if one.capabilities is not None and one.capabilities.runs_image}
+    for text in dict.fromkeys([*examined, *measured]):
+        variant = Variant.parse(text)
+        known = examined.get(text) or _nearest(variant, examined.values())
+        if known is not None:
+            lacks = (*known.lacks, *((Lack(known.error, "isoscope doctor"),) if known.error else ()))
+            found += _at(lab, candidate(text, lab.capabilities(variant), lacks))
     return sorted(found, key=lambda one: (one.layers, not one.ready))
+
+
+def _nearest(variant: Variant, examined: Iterable[Examined]) -> Examined | None:
+    """What was found out about a variant of the same backend, with the most of its options."""
+    alike = [
+        (len(other.options), one)
+        for other, one in ((Variant.parse(one.name), one) for one in examined)
+        if other.backend == variant.backend and other.options.items() <= variant.options.items()
+    ]
+    return max(alike, key=lambda each: each[0], default=(0, None))[1]
 
 
 def candidate(variant: str, capabilities: Capabilities, lacks: tuple[Lack, ...] = ()) -> Candidate:
@@ -100,19 +109,6 @@ def _at(lab: Lab, one: Candidate) -> list[Candidate]:
     if chosen == TCG or (chosen == "auto" and not usable):
         return [on(one, TCG), *([] if chosen == TCG else [on(one, KVM, (lack,))])]
     return [on(one, KVM, () if usable else (lack,))]
-
-
-def _lacks(backend: Backend) -> list[Lack]:
-    try:
-        return backend.lacks()
-    except IsoscopeError as error:  # a peer's daemon that is half there
-        return [Lack(error.message, error.hint)]
-
-
-def _known_variants(backend: Backend) -> list[str]:
-    """The backend as it comes, or the variants by which the table tells it apart."""
-    own = [key for key in _table() if Variant.parse(key).backend == backend.name and ":" in key]
-    return own or [backend.name]
 
 
 def _known(variant: Variant) -> dict[str, Any]:

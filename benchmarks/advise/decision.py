@@ -70,6 +70,11 @@ class Ranked:
         return self.assessment.candidate
 
     @property
+    def open(self) -> bool:
+        """Whether something that matters is not known of it."""
+        return bool(self.missing) or any(budget.met is None for budget in self.budgets)
+
+    @property
     def unproven(self) -> bool:
         """Whether it cannot be tried here, and nobody knows that it keeps every budget."""
         return not self.candidate.ready and any(budget.met is None for budget in self.budgets)
@@ -108,14 +113,21 @@ class Decision:
 
     @property
     def footing(self) -> Footing:
-        """What the answer rests on, against those that it was preferred to."""
+        """What the answer rests on, against those that it was weighed against."""
+        answer = self.answer
         rivals = self.here or self.elsewhere
-        if len(rivals) == 1 and not any(b.met is None for b in rivals[0].budgets):
-            return Footing.REQUIREMENTS
-        if any(one.missing or any(b.met is None for b in one.budgets) for one in rivals):
+        if answer is None or answer.open:
             return Footing.MISSING
-        bases = {figure.basis for one in rivals for figure in one.assessment.figures.values() if figure.decides}
+        if len(rivals) == 1:
+            return Footing.REQUIREMENTS
+        weighed = [one for one in rivals if not one.missing]
+        bases = {figure.basis for one in weighed for figure in one.assessment.figures.values() if figure.decides}
         return Footing.PUBLISHED if Basis.PUBLISHED in bases else Footing.MEASURED
+
+    @property
+    def unweighed(self) -> tuple[Ranked, ...]:
+        """Others that are ready here, of which something that matters is not known."""
+        return tuple(one for one in self.here if one is not self.answer and one.open)
 
 
 def decide(subject: Subject, assessments: Sequence[Assessment]) -> Decision:

@@ -70,6 +70,8 @@ def _answer(advice: Advice) -> Iterator[str]:
     yield f"  rests on: {_FOOTINGS[decision.footing]}"
     if (second := decision.runner_up) is not None:
         yield f"  runner-up: {second.candidate.name}, a {second.candidate.kind}{_where(second)}"
+    if decision.unweighed:
+        yield f"  not measured, and so not weighed: {', '.join(one.candidate.name for one in decision.unweighed)}"
     if decision.tied:
         yield "  no difference in cost is shown between the two: fewer layers go before more"
     if not advice.subject.values:
