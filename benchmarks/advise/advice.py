@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from isoscope.benchmarks.advise.candidates import Candidate
 from isoscope.benchmarks.advise.changes import Change, changes
-from isoscope.benchmarks.advise.decision import Assessment, Decision, Footing, Ranked, decide, needed
+from isoscope.benchmarks.advise.decision import Assessment, Decision, Ranked, decide, needed
 from isoscope.benchmarks.advise.figures import Basis, Figure, costs
 from isoscope.benchmarks.advise.measured import measured
 from isoscope.benchmarks.advise.published import published
 from isoscope.benchmarks.advise.rules import Rule, exclusions, rules, undeclared
 from isoscope.benchmarks.advise.subject import Subject
 from isoscope.benchmarks.results.past import Past
+
+#: Benchmarks that start the workload itself.
+_OF_THE_WORKLOAD = ("startup", "density")
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,9 @@ class Advice:
         return [rule.beyond for rule in self.fired if rule.beyond]
 
     @property
-    def measure(self) -> str | None:
-        """The command that measures what is missing of those that are ready here; None when nothing is."""
-        return command(self.subject, self.decision)
+    def measure(self) -> list[str]:
+        """The commands that measure what is missing of those that are ready here."""
+        return commands(self.subject, self.decision)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, whole."""
@@ -102,31 +106,29 @@ def _figures(one: Candidate, past: Past, subject: Subject) -> dict[str, Figure]:
     return found
 
 
-def command(subject: Subject, decision: Decision) -> str | None:
-    """What to measure: the benchmarks of what is missing or others' alone, on every variant that is ready here."""
-    wanted = needed(subject)
+def commands(subject: Subject, decision: Decision) -> list[str]:
+    """What measures that which is missing of those that are ready here, or is others' alone.
+
+    What starts the workload itself is one command; tools that run in images of their own are another.
+    """
     names: dict[str, None] = {}
     for one in decision.here:
-        figures = one.assessment.figures
-        for name in (*wanted, *(budget.cost for budget in one.budgets if budget.met is None)):
-            figure = figures.get(name)
+        open_budgets = [budget for budget in one.budgets if budget.met is None]
+        for name in (*needed(subject), *(budget.cost for budget in open_budgets)):
+            figure = one.assessment.figures.get(name)
             if figure is None or figure.basis is Basis.PUBLISHED:
                 names[costs()[name].benchmark] = None
-    if not names or (decision.footing is Footing.REQUIREMENTS and not decision.here):
-        return None
-    if "starts" in subject.values and any(
-        b.name == "starts" and b.met is None for one in decision.here for b in one.budgets
-    ):
-        names.pop("startup", None)
-        names["startup:at-once=8"] = None
+        if any(budget.name == "starts" for budget in open_budgets):
+            names["startup:at-once=8"] = None
     variants = dict.fromkeys(["process", *(one.candidate.variant for one in decision.here)])
-    words = [f"-m {name}" for name in names] + [f"-b {name}" for name in variants]
-    return " ".join(["isoscope compare", *([subject.file] if own_command(subject, names) else []), *words])
-
-
-def own_command(subject: Subject, benchmarks: dict[str, None]) -> bool:
-    """Whether the workload itself is what is measured: the other benchmarks run tools in images of their own."""
-    return bool(subject.file) and all(name.partition(":")[0] in ("startup", "density") for name in benchmarks)
+    own = [name for name in names if name.partition(":")[0] in _OF_THE_WORKLOAD]
+    tools = [name for name in names if name not in own]
+    found = []
+    for words, benchmarks in ((subject.file, own), ("", tools)):
+        if benchmarks:
+            asked = [f"-m {name}" for name in benchmarks] + [f"-b {name}" for name in variants]
+            found.append(" ".join(["isoscope compare", *([shlex.quote(words)] if words else []), *asked]))
+    return found
 
 
 def _plain(one: Ranked | None) -> dict[str, Any] | None:

@@ -72,12 +72,12 @@ class Ranked:
     @property
     def open(self) -> bool:
         """Whether something that matters is not known of it."""
-        return bool(self.missing) or any(budget.met is None for budget in self.budgets)
+        return bool(self.missing) or self.unproven
 
     @property
     def unproven(self) -> bool:
-        """Whether it cannot be tried here, and nobody knows that it keeps every budget."""
-        return not self.candidate.ready and any(budget.met is None for budget in self.budgets)
+        """Whether nobody knows that it keeps every budget."""
+        return any(budget.met is None for budget in self.budgets)
 
     @property
     def fails(self) -> bool:

@@ -53,9 +53,7 @@ def show(advice: Advice, *, explain: bool) -> None:
         _list(title, lines)
     if explain:
         _explain(advice)
-    if advice.measure:
-        click.echo()
-        _say(f"measure first: {advice.measure}")
+    _list("measure first", advice.measure)
 
 
 def _answer(advice: Advice) -> Iterator[str]:

@@ -18,7 +18,7 @@ _CONFIDENCE = 0.95
 #: more takes is not the same all along, and a line says nothing of what comes after it.
 MOST_DEVIATION = 0.2
 
-#: What a line needs.
+#: Steps of a ramp that a line needs: two are always on one.
 LEAST_LOOKS = 3
 
 #: Share of a limit below which what all instances of a ramp take of it is noise, as in `density`.
@@ -88,7 +88,7 @@ def _rank(n: int) -> int | None:
 def fits(ramps: Sequence[Mapping[str, Any]]) -> dict[str, Fit]:
     """The fit of every limit that all ramps know. Raises InputError when they are too short for any."""
     looks = [ramp["looks"] for ramp in ramps]
-    if any(len(each) < LEAST_LOOKS for each in looks):
+    if any(len(each) - 1 < LEAST_LOOKS for each in looks):
         raise InputError("the ramp is too short for a line", hint="measure one of more steps: -m density:upto=50")
     names = set.intersection(*(set(look["usage"]) for ramp in looks for look in ramp[1:]))
     found = {name: _fit(name, name, looks) for name in sorted(names)}
