@@ -10,10 +10,14 @@ from __future__ import annotations
 import errno
 import glob
 import hashlib
+import json
 import os
 import platform
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from isoscope.backends.launcher import linux
 
@@ -100,9 +104,36 @@ _NAMESPACE_FLAGS = (
 _AF_VSOCK = 40  # would reach the hypervisor past every network namespace
 _HIGHEST_NUMBER = 1024  # no architecture's table is longer
 
+#: What a system call fails with that no rule speaks of.
+UNKNOWN = errno.ENOSYS
+
 #: The older architectures that a processor runs, too. Not x32: distributions' kernels have it switched off, and each
 #: architecture costs every start (measured: 320 µs to install the filter without x32, 380 µs with it).
 _SUBARCHITECTURES = {"x86_64": ("X86",), "aarch64": ("ARM",)}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What happens to some system calls, when their arguments compare as said: index, operator, value, second value."""
+
+    names: tuple[str, ...]
+    error: int = 0  #: the errno with which they fail; 0 lets them pass
+    arguments: tuple[tuple[int, str, int, int], ...] = ()
+
+
+def rules() -> list[Rule]:
+    """All of it; whatever no rule speaks of fails with `UNKNOWN`. Raises ImportError when libseccomp is missing."""
+    made = [Rule(tuple(filter(_has_number, ALLOWED)))]
+    # Any other personality fails with ENOSYS: libseccomp has no words for "none of these".
+    made += [Rule(("personality",), arguments=((0, "EQ", persona, 0),)) for persona in _PERSONALITIES]
+    made.append(Rule(("clone",), arguments=((0, "MASKED_EQ", sum(_NAMESPACE_FLAGS), 0),)))
+    made += [Rule(("clone",), errno.EPERM, ((0, "MASKED_EQ", flag, flag),)) for flag in _NAMESPACE_FLAGS]
+    # The kernel looks at 32 bits of the family, a comparison at 64: "not equal" would let others with the same 32 pass.
+    # The families above are for hardware that no container has. Both fail with ENOSYS.
+    made.append(Rule(("socket",), arguments=((0, "LT", _AF_VSOCK, 0),)))
+    conditional = {"clone", "clone3", "personality", "socket"}
+    made.append(Rule(tuple(sorted(_known() - set(ALLOWED) - conditional)), errno.EPERM))
+    return made
 
 
 def program(cache: Path) -> bytes:
@@ -110,18 +141,28 @@ def program(cache: Path) -> bytes:
 
     Raises ImportError when libseccomp is missing and nothing is cached, OSError when the cache cannot be written.
     """
+    return _kept(cache, "bpf", compile_filter)
+
+
+def specification(cache: Path) -> dict[str, Any]:
+    """The same as `linux.seccomp` of the OCI runtime specification (config-linux.md). Raises what `program` does."""
+    specified: dict[str, Any] = json.loads(_kept(cache, "json", lambda: json.dumps(_specified()).encode()))
+    return specified
+
+
+def _kept(cache: Path, kind: str, make: Callable[[], bytes]) -> bytes:
     versions = f"{Path(__file__).read_bytes()!r} {platform.machine()} {_library()}"
-    path = cache / f"seccomp-{hashlib.sha256(versions.encode()).hexdigest()[:16]}.bpf"
+    path = cache / f"seccomp-{hashlib.sha256(versions.encode()).hexdigest()[:16]}.{kind}"
     try:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    compiled = compile_filter()
+    made = make()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=cache, prefix="seccomp-", delete=False) as partial:
-        partial.write(compiled)
+        partial.write(made)
     Path(partial.name).rename(path)
-    return compiled
+    return made
 
 
 def _library() -> list[str]:
@@ -133,30 +174,41 @@ def compile_filter() -> bytes:
     """Compile the filter with libseccomp."""
     import pyseccomp
 
-    denied, unknown = pyseccomp.ERRNO(errno.EPERM), pyseccomp.ERRNO(errno.ENOSYS)
+    unknown = pyseccomp.ERRNO(UNKNOWN)
     made = pyseccomp.SyscallFilter(unknown)
     # A binary tree instead of a list: the kernel runs the filter once for each of its calls while it is installed.
     made.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, 2)
     made.set_attr(pyseccomp.Attr.ACT_BADARCH, unknown)
     for name in _SUBARCHITECTURES.get(platform.machine(), ()):
         made.add_arch(getattr(pyseccomp.Arch, name))
-    for name in filter(_has_number, ALLOWED):
-        made.add_rule(pyseccomp.ALLOW, name)
-    for persona in _PERSONALITIES:  # any other fails with ENOSYS: libseccomp has no words for "none of these"
-        made.add_rule(pyseccomp.ALLOW, "personality", pyseccomp.Arg(0, pyseccomp.EQ, persona))
-    made.add_rule(pyseccomp.ALLOW, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, sum(_NAMESPACE_FLAGS), 0))
-    for flag in _NAMESPACE_FLAGS:
-        made.add_rule(denied, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
-    # The kernel looks at 32 bits of the family, a comparison at 64: "not equal" would let others with the same 32 pass.
-    # The families above are for hardware that no container has. Both fail with ENOSYS.
-    made.add_rule(pyseccomp.ALLOW, "socket", pyseccomp.Arg(0, pyseccomp.LT, _AF_VSOCK))
-    conditional = {"clone", "clone3", "personality", "socket"}
-    for name in sorted(_known() - set(ALLOWED) - conditional):
-        made.add_rule(denied, name)
+    for rule in rules():
+        action = pyseccomp.ERRNO(rule.error) if rule.error else pyseccomp.ALLOW
+        arguments = [pyseccomp.Arg(i, getattr(pyseccomp, op), one, two) for i, op, one, two in rule.arguments]
+        for name in rule.names:
+            made.add_rule(action, name, *arguments)
     with tempfile.TemporaryFile() as file:
         made.export_bpf(file)
         file.seek(0)
         return file.read()
+
+
+def _specified() -> dict[str, Any]:
+    machine = platform.machine()
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": UNKNOWN,
+        "architectures": [f"SCMP_ARCH_{name.upper()}" for name in (machine, *_SUBARCHITECTURES.get(machine, ()))],
+        "syscalls": [_specified_rule(rule) for rule in rules()],
+    }
+
+
+def _specified_rule(rule: Rule) -> dict[str, Any]:
+    action = {"action": "SCMP_ACT_ERRNO", "errnoRet": rule.error} if rule.error else {"action": "SCMP_ACT_ALLOW"}
+    arguments = [
+        {"index": index, "op": f"SCMP_CMP_{operator}", "value": one, "valueTwo": two}
+        for index, operator, one, two in rule.arguments
+    ]
+    return {"names": list(rule.names), **action, **({"args": arguments} if arguments else {})}
 
 
 def _has_number(name: str) -> bool:

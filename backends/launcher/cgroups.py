@@ -90,7 +90,8 @@ class Tree:
         own = Path("/proc/self/cgroup").read_text() if own is None else own
         root = os.geteuid() == 0 if root is None else root
         folders: dict[str, Path] = {}
-        paths, places = _own_paths(own), {}
+        places: dict[str, Path] = {}
+        paths = _own_paths(own)
         for mount, mount_root, names in _mounts(mountinfo):
             for name in names:
                 places.setdefault(name, mount / os.path.relpath(paths.get(name, "/"), mount_root))
