@@ -73,17 +73,22 @@ def advise(subject: Subject, candidates: Sequence[Candidate], past: Past) -> Adv
         Assessment(one, tuple(undeclared(subject.workload, one)), _figures(one, past, subject)) for one in candidates
     ]
     fired, assessments = _assess(subject, known)
+    decision = decide(subject, assessments)
+    now = decision.answer and decision.answer.candidate
 
     def answer(other: Subject) -> str | None:
         found = decide(other, _assess(other, known)[1]).answer
-        return None if found is None else f"{found.candidate.name}{', as far as is known' if found.unproven else ''}"
+        if found is None:
+            return None
+        doubt = ", as far as is known" if found.unproven and found.candidate != now else ""
+        return f"{found.candidate.name}{doubt}"
 
     return Advice(
         subject=subject,
         past=past,
         fired=fired,
         assessments=assessments,
-        decision=decide(subject, assessments),
+        decision=decision,
         changes=tuple(changes(subject, answer)),
     )
 

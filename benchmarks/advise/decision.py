@@ -17,6 +17,9 @@ _NS = 1e9
 #: Difference that a look without intervals does not show (the threshold of Firecracker's A/B tests, tools/ab_test.py).
 _NOISE = 0.05
 
+#: Factor by which a look without intervals may be off before it breaks or keeps a budget for certain.
+_SWING = 2
+
 
 class Footing(StrEnum):
     """What a decision rests on."""
@@ -116,10 +119,10 @@ class Decision:
         """What the answer rests on, against those that it was weighed against."""
         answer = self.answer
         rivals = self.here or self.elsewhere
+        if len(rivals) == 1 and not rivals[0].unproven:
+            return Footing.REQUIREMENTS
         if answer is None or answer.open:
             return Footing.MISSING
-        if len(rivals) == 1:
-            return Footing.REQUIREMENTS
         weighed = [one for one in rivals if not one.missing]
         bases = {figure.basis for one in weighed for figure in one.assessment.figures.values() if figure.decides}
         return Footing.PUBLISHED if Basis.PUBLISHED in bases else Footing.MEASURED
@@ -247,8 +250,17 @@ def _max_slowdown(subject: Subject, figures: Mapping[str, Figure]) -> Budget:
     if lacking := [name for name in names if name not in figures or not figures[name].decides]:
         return Budget("max_slowdown", lacking[0], None, f"{words}: {', '.join(lacking)} was not measured here")
     value, low, high = (_slowdown(subject, figures, which) for which in ("value", "least", "most"))
+    if any(figures[name].basis is Basis.MEASURED and figures[name].low is None for name in names):
+        low, high = value / _SWING, value * _SWING
     met = True if high <= most else False if low > most else None
     return Budget("max_slowdown", names[0], met, f"{words}: {number(value)} [{number(low)}, {number(high)}]")
+
+
+def _bounds(figure: Figure) -> tuple[float, float]:
+    """Between what it is for certain."""
+    if figure.low is None and figure.basis is Basis.MEASURED:
+        return figure.value / _SWING, figure.value * _SWING
+    return figure.least, figure.most
 
 
 def _against(
@@ -259,8 +271,9 @@ def _against(
         return Budget(name, cost, None, f"{words}: not measured here")
     if figure.basis is Basis.PUBLISHED:
         return Budget(name, cost, None, f"{words}: not measured here; {described(figure)} on another's host")
-    good = figure.most <= most if most is not None else figure.least >= (least or 0)
-    bad = figure.least > most if most is not None else figure.most < (least or 0)
+    low, high = _bounds(figure)
+    good = high <= most if most is not None else low >= (least or 0)
+    bad = low > most if most is not None else high < (least or 0)
     return Budget(name, cost, True if good else False if bad else None, f"{words}: {described(figure)}")
 
 

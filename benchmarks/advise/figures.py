@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -69,11 +68,3 @@ def costs() -> dict[str, Cost]:
     """The costs by name."""
     data = tomllib.loads((files("isoscope.benchmarks.advise") / "costs.toml").read_text(encoding="utf-8"))
     return {entry["name"]: Cost(**entry) for entry in data["cost"]}
-
-
-def mean(values: Iterable[float]) -> float:
-    """The geometric mean of ratios, all above 0: that of their inverses is its inverse. Raises ValueError for none."""
-    logs = [math.log(value) for value in values]
-    if not logs:
-        raise ValueError("there is no mean of nothing")
-    return math.exp(math.fsum(logs) / len(logs))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from isoscope.benchmarks.advise.candidates import Candidate
-from isoscope.benchmarks.advise.figures import Basis, Cost, Figure, mean
+from isoscope.benchmarks.advise.figures import Basis, Cost, Figure
 from isoscope.benchmarks.results.past import Past, PastRun
 from isoscope.core.workload import Workload
 
@@ -43,8 +43,8 @@ def _figures(run: PastRun, one: Candidate, cost: Cost, workload: Workload) -> It
     ran = subject["workload"]
     blocks = min(each["blocks"] for each in series)
     name = ran["name"] or " ".join(ran["command"])
-    several = f", mean of {len(values)}" if cost.of == "slowdown" and len(values) > 1 else ""
-    value, low, high = _together(values, worst=cost.of == "worst")
+    several = f", the worst of {len(values)}" if len(values) > 1 else ""
+    value, low, high = max(values, key=lambda each: each[0])
     yield (
         ran["command"] == list(workload.command),
         Figure(
@@ -55,7 +55,7 @@ def _figures(run: PastRun, one: Candidate, cost: Cost, workload: Workload) -> It
             unit=cost.unit,
             basis=Basis.MEASURED,
             source=str(run.directory),
-            detail=f"{cost.metric} of {name}, {blocks} blocks{several}",
+            detail=f"{cost.metric}{_under(cost)} of {name}, {blocks} blocks{several}{_disturbed(run)}",
         ),
     )
 
@@ -75,11 +75,11 @@ def _value(series: Mapping[str, Any], cost: Cost) -> _Value | None:
     return 1 / ratio["value"], 1 / high if high else None, 1 / low if low else None
 
 
-def _together(values: list[_Value], *, worst: bool) -> _Value:
-    """The greatest, or the geometric mean of values and of their ends; no interval unless all have one."""
-    if worst or len(values) == 1:
-        return max(values, key=lambda each: each[0])
-    lows = [low for _, low, _ in values if low is not None and low > 0]
-    highs = [high for _, _, high in values if high is not None]
-    whole = len(lows) == len(highs) == len(values)
-    return mean(value for value, _, _ in values), mean(lows) if whole else None, mean(highs) if whole else None
+def _under(cost: Cost) -> str:
+    return "".join(f" {name}={value}" for name, value in cost.labels.items())
+
+
+def _disturbed(run: PastRun) -> str:
+    """What was on the host while it was measured, as the run itself noted."""
+    notes = run.environment.get("notes") or []
+    return f"; disturbed: {notes[0]}" if notes else ""

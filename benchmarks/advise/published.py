@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from isoscope.benchmarks.advise.candidates import TCG, Candidate
-from isoscope.benchmarks.advise.figures import Basis, Cost, Figure, mean
+from isoscope.benchmarks.advise.figures import Basis, Cost, Figure
 from isoscope.benchmarks.metric import Direction
 from isoscope.benchmarks.published import Published, figures, study
 
@@ -23,40 +23,30 @@ def published(one: Candidate, cost: Cost) -> Figure | None:
 
 
 def _figure(entry: Mapping[str, Any], cost: Cost) -> Figure:
-    rows = [row for row in figures(entry["study"], entry["item"]) if row.metric == entry["metric"]]
-    ours = [row for row in rows if row.system == entry["system"]]
-    values = (
-        _slowdowns(ours, rows, entry["baseline"])
-        if "baseline" in entry
-        else [r.value * entry.get("scale", 1) for r in ours]
-    )
-    several = len(values) > 1
+    rows = figures(entry["study"], entry["item"])
+    by_system = {row.system: row for row in rows if (row.metric, row.workload) == (entry["metric"], entry["workload"])}
+    ours = by_system[entry["system"]]
+    if "baseline" in entry:
+        value, words = _slowdown(ours, by_system[entry["baseline"]]), f" to {entry['baseline']}"
+    else:
+        value, words = ours.value * entry.get("scale", 1), ", on the study's own host and clock"
     return Figure(
         cost=cost.name,
-        value=mean(values),
-        low=min(values) if several else None,
-        high=max(values) if several else None,
+        value=value,
+        low=None,
+        high=None,
         unit=cost.unit,
         basis=Basis.PUBLISHED,
         source=f"{entry['study']}/{entry['item']}",
-        detail=_detail(entry, ours),
-        decides=cost.of == "slowdown" and all(row.basis.decides for row in ours),
+        detail=f"{entry['system']}{words}, {ours.workload} ({ours.basis.value})",
+        decides=cost.of == "slowdown" and ours.basis.decides,
         citation=study(entry["study"]).citation,
     )
 
 
-def _slowdowns(ours: list[Published], rows: list[Published], baseline: str) -> list[float]:
-    """How many times as slow as the baseline, for each workload that has both."""
-    theirs = {row.workload: row.value for row in rows if row.system == baseline}
-    pairs = [(row, theirs[row.workload]) for row in ours if row.workload in theirs]
-    return [row.value / base if row.better is Direction.LOWER else base / row.value for row, base in pairs]
-
-
-def _detail(entry: Mapping[str, Any], ours: list[Published]) -> str:
-    name = str(entry["system"])
-    name += f" to {entry['baseline']}" if "baseline" in entry else ", on the study's own host and clock"
-    name += f", least and greatest of {len(ours)}" if len(ours) > 1 else ""
-    return f"{name}, {', '.join(sorted({row.basis.value for row in ours}))}"
+def _slowdown(ours: Published, base: Published) -> float:
+    """How many times as slow as the baseline."""
+    return ours.value / base.value if ours.better is Direction.LOWER else base.value / ours.value
 
 
 @cache

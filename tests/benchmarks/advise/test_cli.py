@@ -34,7 +34,7 @@ def test_the_answer_its_costs_and_what_would_change_it(command, write):
     lines = done.stdout.splitlines()
     assert lines[0] == "mine: container"
     assert "  not known: ready within 200 ms: not measured here" in lines
-    assert "felter2014/linpack: docker to native, raw-data" in done.stdout
+    assert "felter2014/linpack: docker to native, Intel LINPACK N=45000, 2 sockets (raw-data)" in done.stdout
     assert "what would change it:" in lines
     assert lines[-3:] == [
         "measure first:",

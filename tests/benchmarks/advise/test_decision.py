@@ -101,6 +101,12 @@ def test_a_budget_is_kept_or_broken_when_the_whole_interval_says_so(three, low, 
     assert bool(decision.over) is (met is False)
 
 
+@pytest.mark.parametrize(("value", "met"), [(40, True), (60, None), (190, None), (210, False)])
+def test_a_look_without_an_interval_may_be_off_by_a_factor_of_two(three, value, met):
+    decision = decide(subject(startup=0.1), [Assessment(three["vm"], (), {"start": figure("start", value * MS)})])
+    assert (*decision.here, *decision.over)[0].budgets[0].met is met
+
+
 def test_another_hosts_start_breaks_no_budget_and_counts_in_no_total(three):
     figures = {"start": figure("start", 5000 * MS, basis=Basis.PUBLISHED, decides=False)}
     decision = decide(subject(startup=0.1, lifetime=1.0), [Assessment(three["vm"], (), figures)])

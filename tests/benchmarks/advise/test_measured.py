@@ -23,8 +23,12 @@ def host():
 
 
 def test_a_folder_may_be_a_run_or_hold_some(host):
-    for folders in ([RUNS], [RUNS / "start-density"], [RUNS, RUNS / "start-density"]):
-        assert [run.directory.name for run in past(folders, host).runs] == ["start-density"]
+    for folders, names in (
+        ([RUNS], ["slowdowns", "start-density"]),  # the newest first
+        ([RUNS / "start-density"], ["start-density"]),
+        ([RUNS, RUNS / "start-density"], ["slowdowns", "start-density"]),
+    ):
+        assert [run.directory.name for run in past(folders, host).runs] == names
     assert past([RUNS / "nothing"], host).runs == ()
 
 
@@ -58,7 +62,7 @@ def test_a_figure_says_where_it_comes_from(measured, candidates):
     figure = figure_of(measured, container, costs()["start"], HELLO)
     assert figure.basis is Basis.MEASURED
     assert figure.source.endswith("runs/start-density")
-    assert figure.detail == "startup.ready of hello, 6 blocks"
+    assert figure.detail.startswith("startup.ready of hello, 6 blocks; disturbed: the host is busy: others use")
 
 
 def test_the_workload_itself_before_another_and_an_interval_before_none(host, tmp_path, candidates):
