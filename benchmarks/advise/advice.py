@@ -40,7 +40,9 @@ class Advice:
     @property
     def measure(self) -> list[str]:
         """The commands that measure what is missing of those that are ready here."""
-        return commands(self.subject, self.decision)
+        process = next((one.candidate for one in self.assessments if one.candidate.variant == "process"), None)
+        baseline = process is not None and not undeclared(self.subject.workload, process)
+        return commands(self.subject, self.decision, baseline=baseline)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, whole."""
@@ -111,10 +113,11 @@ def _figures(one: Candidate, past: Past, subject: Subject) -> dict[str, Figure]:
     return found
 
 
-def commands(subject: Subject, decision: Decision) -> list[str]:
+def commands(subject: Subject, decision: Decision, *, baseline: bool) -> list[str]:
     """What measures that which is missing of those that are ready here, or is others' alone.
 
-    What starts the workload itself is one command; tools that run in images of their own are another.
+    What starts the workload itself is one command, with a plain process for a `baseline` where that can do what the
+    workload asks for; tools that run in images of their own are another.
     """
     names: dict[str, None] = {}
     for one in decision.here:
@@ -125,14 +128,15 @@ def commands(subject: Subject, decision: Decision) -> list[str]:
                 names[costs()[name].benchmark] = None
         if any(budget.name == "starts" for budget in open_budgets):
             names["startup:at-once=8"] = None
-    variants = dict.fromkeys(["process", *(one.candidate.variant for one in decision.here)])
+    variants = [one.candidate.variant for one in decision.here]
     own = [name for name in names if name.partition(":")[0] in _OF_THE_WORKLOAD]
     tools = [name for name in names if name not in own]
     found = []
-    for words, benchmarks in ((subject.file, own), ("", tools)):
+    for file, benchmarks, with_process in ((subject.file, own, baseline), ("", tools, True)):
         if benchmarks:
-            asked = [f"-m {name}" for name in benchmarks] + [f"-b {name}" for name in variants]
-            found.append(" ".join(["isoscope compare", *([shlex.quote(words)] if words else []), *asked]))
+            compared = dict.fromkeys([*(["process"] if with_process else []), *variants])
+            asked = [f"-m {name}" for name in benchmarks] + [f"-b {name}" for name in compared]
+            found.append(" ".join(["isoscope compare", *([shlex.quote(file)] if file else []), *asked]))
     return found
 
 

@@ -115,12 +115,13 @@ def _known(variant: Variant) -> dict[str, Any]:
     """What the table has of the variant: the entry whose options it has, the longest first."""
     fitting = [
         (len(entry.options), facts)
-        for entry, facts in ((Variant.parse(key), facts) for key, facts in _table().items())
+        for entry, facts in ((Variant.parse(key), facts) for key, facts in table().items())
         if entry.backend == variant.backend and entry.options.items() <= variant.options.items()
     ]
     return dict(max(fitting, key=lambda one: one[0], default=(0, {}))[1])
 
 
 @cache
-def _table() -> dict[str, dict[str, Any]]:
+def table() -> dict[str, dict[str, Any]]:
+    """What is known of each variant, by its text."""
     return tomllib.loads((files("isoscope.benchmarks.advise") / "candidates.toml").read_text(encoding="utf-8"))

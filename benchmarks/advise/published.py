@@ -18,7 +18,7 @@ def published(one: Candidate, cost: Cost) -> Figure | None:
     """The published figure of the candidate's kind, or None. Nothing stands for a machine that TCG translates."""
     if one.accelerator == TCG:
         return None
-    entry = next((e for e in _entries() if (e["cost"], e["kind"]) == (cost.name, one.kind)), None)
+    entry = next((e for e in entries() if (e["cost"], e["kind"]) == (cost.name, one.kind)), None)
     return None if entry is None else _figure(entry, cost)
 
 
@@ -50,6 +50,7 @@ def _slowdown(ours: Published, base: Published) -> float:
 
 
 @cache
-def _entries() -> tuple[dict[str, Any], ...]:
+def entries() -> tuple[dict[str, Any], ...]:
+    """Which figures stand for which cost of which kind."""
     data = tomllib.loads((files("isoscope.benchmarks.advise") / "published.toml").read_text(encoding="utf-8"))
     return tuple(data["published"])

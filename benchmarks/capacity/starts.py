@@ -19,7 +19,11 @@ class Rate:
     """Starts a second on the host that was measured."""
 
     at_once: int
-    each: Estimate
+    value: float
+    low: float
+    high: float
+    confident: bool  #: whether that is an interval of 95 %; else they are those of the slowest and the fastest trial
+    blocks: int
     source: str
 
 

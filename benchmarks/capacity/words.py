@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from isoscope.benchmarks.capacity.fit import Estimate
 from isoscope.benchmarks.capacity.host import FLOOR
 from isoscope.benchmarks.capacity.plan import FAR, Plan, Room
 from isoscope.benchmarks.density import limits
@@ -65,10 +64,13 @@ def _starts(plan: Plan) -> list[str]:
     lines = []
     for one in plan.rates:
         how = "one after another" if one.at_once == 1 else f"{one.at_once} at once"
-        lines.append(f"starts a second, {how}, on the measured host: {_between(one.each)} ({one.source})")
+        ends = (
+            f"[{number(one.low)}, {number(one.high)}]{'' if one.confident else ', the slowest and the fastest trial'}"
+        )
+        lines.append(f"starts a second, {how}, on the measured host: {number(one.value)} {ends} ({one.source})")
     measured, planned = plan.cpus
     if plan.rates and planned > measured:
-        best = max(one.each.value for one in plan.rates)
+        best = max(one.value for one in plan.rates)
         scaled = number(best * planned / measured)
         lines.append(
             f"  on {planned} CPUs: at least {number(best)} if nothing is gained, {scaled} if all is; not measured"
@@ -95,14 +97,10 @@ def _starts(plan: Plan) -> list[str]:
     return lines
 
 
-def _between(found: Estimate) -> str:
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
-
-
 def _notes(plan: Plan) -> list[str]:
     each = plan.binding.fit.each
     kind = "95 % intervals of the median" if each.confident else "the least and the greatest: too few for an interval"
-    lines = [f"from {plan.source}: {plan.blocks} ramps; in brackets, {kind}"]
+    lines = [f"from {plan.source}: {plan.blocks} ramps; in brackets above, {kind}"]
     if not plan.own:
         lines.append(f"measured with {plan.workload}, not with the workload itself: what that one takes comes on top")
     lines.append(

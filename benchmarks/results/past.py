@@ -84,7 +84,7 @@ def past(folders: Iterable[Path], host: Mapping[str, Any]) -> Past:
     """The runs in folders, each a run itself or a folder of runs, that were made on this host."""
     runs: list[PastRun] = []
     passed: list[Passed] = []
-    for directory in dict.fromkeys(path.absolute() for folder in folders for path in _runs(folder)):
+    for directory in {path.absolute(): path for folder in folders for path in _runs(folder)}.values():
         try:
             run = read(directory)
             differs = run.unlike(host)

@@ -60,7 +60,7 @@ def test_costs_are_metrics_of_the_registry():
 
 def test_every_published_figure_is_there_cited_and_decides_only_as_a_ratio_that_was_read_in_the_source(candidates):
     found = [f for one in candidates for cost in costs().values() if (f := published(one, cost)) is not None]
-    assert len({(figure.cost, figure.detail) for figure in found}) == len(others._entries())
+    assert len({(figure.cost, figure.detail) for figure in found}) == len(others.entries())
     for figure in found:
         assert figure.citation
         assert figure.value > 0
