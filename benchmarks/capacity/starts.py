@@ -38,11 +38,10 @@ def rate(run: PastRun, variant: str, accelerator: str) -> Rate | None:
         key = (series["benchmark"], series["metric"], series["variant"], series["accelerator"])
         if key == ("startup", metric, variant, accelerator) and series["p50"]:
             interval = series["median_interval"]
-            ends = interval["high"] or series["greatest"], interval["low"] or series["least"]
-            low, high = (at_once * _NS / end for end in ends)
-            return Rate(
-                at_once, Estimate(at_once * _NS / series["p50"], low, high, series["blocks"]), str(run.directory)
-            )
+            confident = interval["low"] is not None
+            ends = (interval["high"], interval["low"]) if confident else (series["greatest"], series["least"])
+            value, low, high = (at_once * _NS / ns for ns in (series["p50"], *ends))
+            return Rate(at_once, value, low, high, confident, series["blocks"], str(run.directory))
     return None
 
 
