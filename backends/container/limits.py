@@ -23,13 +23,20 @@ class ResourceLimits(Step):
             take_defaults()
 
 
-def take_defaults() -> None:
-    """Set soft limits, lower hard ones where they are higher than they should be. Raises OSError."""
+def defaults() -> dict[str, tuple[int, int]]:
+    """The soft and the hard limit by name; hard ones are the caller's, or lower where those are higher than usual."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     hard = _NOFILE_HARD if hard == resource.RLIM_INFINITY else min(hard, _NOFILE_HARD)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_NOFILE_SOFT, hard), hard))
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    return {
+        "RLIMIT_NOFILE": (min(_NOFILE_SOFT, hard), hard),
+        "RLIMIT_CORE": (0, resource.getrlimit(resource.RLIMIT_CORE)[1]),
+    }
+
+
+def take_defaults() -> None:
+    """Take them for the caller itself. Raises OSError."""
+    for name, limits in defaults().items():
+        resource.setrlimit(getattr(resource, name), limits)
     # A service manager may have shielded the caller from the OOM killer; what it runs is not to be shielded.
     if read("/proc/self/oom_score_adj").startswith("-"):
         fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)

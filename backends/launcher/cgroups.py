@@ -92,7 +92,7 @@ class Tree:
         folders: dict[str, Path] = {}
         places: dict[str, Path] = {}
         paths = _own_paths(own)
-        for mount, mount_root, names in _mounts(mountinfo):
+        for mount, mount_root, names in _mounts(mountinfo, {*_CONTROLLERS, "cpuacct", "freezer", *paths}):
             for name in names:
                 places.setdefault(name, mount / os.path.relpath(paths.get(name, "/"), mount_root))
                 place = mount if root else _delegated(mount, mount_root, paths.get(name, "/"))
@@ -158,6 +158,10 @@ class Tree:
         if "freezer" not in self.folders or _needed(resources) - self.folders.keys():
             return self.cgroup(mark, resources)
         return self._place(mark, {"freezer", "cpuacct", "memory", "pids"} | _needed(resources), resources)
+
+    def of_runtime(self, mark: str) -> Cgroup:
+        """Every directory that an OCI runtime may make for an instance: in all hierarchies, whatever they control."""
+        return self._place(mark, self.folders, Resources())
 
     def counter(self, mark: str) -> Cgroup:
         """A cgroup without limits that counts memory, in one hierarchy; without a directory where none can be made.
@@ -240,6 +244,13 @@ class Cgroup:
     def legacy(self) -> tuple[str, ...]:
         """The directories of version 1, which a process enters by itself."""
         return tuple(dict.fromkeys(path for key, path in self.directories.items() if key != UNIFIED))
+
+    def limits_swap(self) -> bool:
+        """Whether the kernel here limits swap along with memory. After `Tree.prepare`."""
+        key, name = ("memory", "memory.memsw.limit_in_bytes") if "memory" in self.directories else (UNIFIED, "")
+        return key in self.directories and os.path.exists(
+            f"{os.path.dirname(self.directories[key])}/{name or 'memory.swap.max'}"
+        )
 
     # Reading
 
@@ -391,8 +402,8 @@ def _needed(resources: Resources) -> set[str]:
     return {{"cpus": "cpu"}.get(name, name) for name in resources.requested()}
 
 
-def _mounts(mountinfo: str) -> Iterator[tuple[Path, str, list[str]]]:
-    """Mount point, root and names of each cgroup hierarchy; proc_pid_mountinfo(5)."""
+def _mounts(mountinfo: str, known: Collection[str]) -> Iterator[tuple[Path, str, list[str]]]:
+    """Mount point, root and names, of those that are known, of each cgroup hierarchy; proc_pid_mountinfo(5)."""
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
         root, point = before.split()[3:5]
@@ -400,7 +411,7 @@ def _mounts(mountinfo: str) -> Iterator[tuple[Path, str, list[str]]]:
         if fstype == "cgroup2":
             yield Path(point), root, [UNIFIED]
         elif fstype == "cgroup":
-            yield Path(point), root, [o for o in options.split(",") if o in (*_CONTROLLERS, "cpuacct", "freezer")]
+            yield Path(point), root, [o for o in options.split(",") if o in known]
 
 
 def _own_paths(own: str) -> dict[str, str]:

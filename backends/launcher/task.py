@@ -43,9 +43,14 @@ class Task:
     def follow(self) -> None:
         """Start to listen."""
         for stream, fd in list(self._streams.items()):
-            os.set_blocking(fd, False)
-            self._pump.add(fd, partial(self._readable, stream, fd))
+            self.listen(stream, fd)
         self._pump.add(self._pidfd, self._reap)
+
+    def listen(self, stream: str, fd: int) -> None:
+        """Listen to a further stream, until its end or `close`."""
+        self._streams[stream] = fd
+        os.set_blocking(fd, False)
+        self._pump.add(fd, partial(self._readable, stream, fd))
 
     def kill(self, signal_number: int) -> None:
         """Send a signal. A process that has ended is left alone."""
@@ -104,13 +109,16 @@ class Task:
         assert ended is not None
         if self._keyboard is not None:
             self._keyboard.close()
-        # What it wrote is in the pipes; what others that it left behind go on to write is not waited for.
+        self.drain()
+        exited = ended.si_code == os.CLD_EXITED
+        self._on_exit(Exit(code=ended.si_status) if exited else Exit(signal=ended.si_status), at_ns)
+
+    def drain(self) -> None:
+        """Pass on what is in the pipes already; what others that were left behind go on to write is not waited for."""
         for stream, fd in list(self._streams.items()):
             for _ in range(_DRAIN):
                 if not self._read(stream, fd):
                     break
-        exited = ended.si_code == os.CLD_EXITED
-        self._on_exit(Exit(code=ended.si_status) if exited else Exit(signal=ended.si_status), at_ns)
 
     def close(self) -> None:
         """Listen no more. After the end of the process."""

@@ -54,6 +54,10 @@ class PeerBackend(Backend):
     def _end(self, record: Record) -> None:
         """Have the peer remove what it keeps of an instance; its cgroup and the tree are removed after that."""
 
+    def _claimed(self, launch: Launch) -> Cgroup:
+        """Every directory of cgroups that will be made, by us or by the peer."""
+        return self._cgroup(launch)
+
     def _cgroup(self, launch: Launch) -> Cgroup:
         return self.tree.of_threads(launch.record.mark, launch.workload.resources)
 
@@ -67,16 +71,18 @@ class PeerBackend(Backend):
                 raise InputError("a host directory cannot be shown as the root", hint="choose another target for -v")
         volume.check(launch)
         record, home, cgroup = launch.record, self.context.home, self._cgroup(launch)
-        self.tree.prepare(cgroup)
-        tree = merged.place(home, record)
-        record.claim(cgroups=cgroup.directories, root=str(tree))
+        claimed, tree = self._claimed(launch), merged.place(home, record)
+        self.tree.prepare(claimed)
+        record.claim(cgroups=claimed.directories, root=str(tree))
         try:
             merged.make(launch, home)
             _mount(launch, home)
             if not self.makes_cgroup:
                 cgroup.make()
                 self.spawner.prepare(cgroup)
-            return self._instance(launch, Means(tree, cgroup, self.spawner, self.watches, self.reclaim))
+            return self._instance(
+                launch, Means(tree, cgroup, not self.makes_cgroup, self.spawner, self.watches, self.reclaim)
+            )
         except BaseException:
             self.reclaim(record)
             raise

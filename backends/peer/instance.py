@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import termios
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
@@ -37,7 +38,8 @@ class Means:
     """What an instance of a peer is made with."""
 
     tree: Path  #: the image's, mounted
-    cgroup: Cgroup  #: around everything that the peer starts, whoever makes it
+    cgroup: Cgroup  #: around everything that the peer starts
+    inside: bool  #: whether the peer itself is started in the cgroup; else it makes it
     spawner: Spawner
     watches: Watches
     release: Callable[[Record], None]  #: releases everything that was made for the instance
@@ -56,21 +58,21 @@ class PeerInstance(Instance):
     reason when the start fails.
     """
 
-    phases = PHASES
+    phases: ClassVar[tuple[str, ...]] = PHASES
     deadline: ClassVar[float] = 60.0  #: seconds within which the peer must have executed the command
 
     def __init__(self, launch: Launch, means: Means) -> None:
         super().__init__(launch)
         self._means, self._cgroup = means, means.cgroup
         self._task: Task | None = None  #: the peer's process
-        self._watch: Watch | None = None
+        self._watch: Watch | None = None  #: until it is known whether the command is executed
         self._command = -1  #: a pidfd of the workload's first process
         self._early: list[tuple[str, bytes, int]] = []  #: output from before the command was executed
-        self._executed = False
+        self._executed_ns: int | None = None  #: since when the command is executed
         self._failure: IsoscopeError | None = None
         self._settled = threading.Event()  #: the command is executed, or never will be
         self._over = threading.Event()  #: the peer's process has ended
-        self._signals = threading.Lock()  #: guards `_command`
+        self._guard = threading.Lock()  #: for `_watch` and `_command`, which other threads may be using
         self._proof: dict[str, str] = {}
 
     # What a peer fills in
@@ -90,9 +92,9 @@ class PeerInstance(Instance):
     # Starting
 
     def _start(self) -> None:
-        pump = self.launch.pump
-        self._watch = self._means.watches.begin(str(self._means.tree))
-        pump.add(self._watch.fd, self._see_execution)
+        pump, tree = self.launch.pump, str(self._means.tree)
+        self._watch = watch = self._means.watches.begin(tree)
+        pump.add(watch.fd, self._see_execution)
         try:
             self._spawn()
             if not self._settled.wait(patience(self.deadline)):
@@ -103,17 +105,20 @@ class PeerInstance(Instance):
                     else "it said nothing; see whether it works alone",
                 )
         finally:
-            pump.remove(self._watch.fd)
-            self._means.watches.end(self._watch, str(self._means.tree))
+            pump.remove(watch.fd)
+            with self._guard:
+                self._watch = None
+            self._means.watches.end(watch, tree)
         if self._failure is not None:
             raise self._failure
 
     def _spawn(self) -> None:
+        """Start the peer, and follow it."""
         if self.workload.terminal:
             self._spawn_on_terminal()
             return
         with Streams(self.launch.stdio, terminal=False) as streams:
-            pidfd = self._means.spawner.spawn(self._peer(), streams.theirs, cgroup=self._cgroup)
+            pidfd = self._means.spawner.spawn(self._peer(), streams.theirs, cgroup=self._entered())
             self._follow(pidfd, streams.keep(), None)
 
     def _spawn_on_terminal(self) -> None:
@@ -121,8 +126,8 @@ class PeerInstance(Instance):
         ours, theirs = os.openpty()
         try:
             rows, columns = window_size(stdio)
-            _set_size(ours, rows, columns)
-            pidfd = self._means.spawner.spawn(self._peer(), {}, terminal=os.ttyname(theirs), cgroup=self._cgroup)
+            set_size(ours, rows, columns)
+            pidfd = self._means.spawner.spawn(self._peer(), {}, terminal=os.ttyname(theirs), cgroup=self._entered())
         except BaseException:
             os.close(ours)
             raise
@@ -130,6 +135,9 @@ class PeerInstance(Instance):
             os.close(theirs)
         keyboard = None if stdio.stdin is None else TerminalInput(stdio.stdin, ours)
         self._follow(pidfd, {"stdout": ours}, keyboard)
+
+    def _entered(self) -> Cgroup | None:
+        return self._cgroup if self._means.inside else None
 
     def _follow(self, pidfd: int, streams: dict[str, int], keyboard: TerminalInput | None) -> None:
         self._task = Task(
@@ -140,36 +148,35 @@ class PeerInstance(Instance):
     # On the pump's thread
 
     def _see_execution(self) -> None:
-        if self._executed or self._watch is None or (found := self._watch.read()) is None:
-            return
-        at_ns = monotonic_ns()
-        pid, self._command = found
+        with self._guard:
+            if self._executed_ns is not None or self._watch is None or (found := self._watch.read()) is None:
+                return
+            at_ns = monotonic_ns()
+            pid, self._command = found
         self._proof = evidence(pid)
+        self.timeline.mark("runtime", at_ns)
         self._begun(at_ns)
 
     def _begun(self, at_ns: int) -> None:
         """The command is executed, since `at_ns`."""
-        self._executed = True
-        self.timeline.mark("runtime", at_ns)
+        self._executed_ns = at_ns
         for stream, data, seen_ns in self._early:
             self.saw_output(stream, data, max(seen_ns, at_ns))
         self._early.clear()
         self._settled.set()
 
     def _on_output(self, stream: str, data: bytes, at_ns: int) -> None:
-        if not self._executed:
-            self._see_execution()  # both may have come at once, and the pump found this one first
-        if self._executed:
-            self.saw_output(stream, data, max(at_ns, self.timeline.moments["runtime"]))
+        self._see_execution()  # both may have come at once, and the pump found this one first
+        if self._executed_ns is not None:
+            self.saw_output(stream, data, max(at_ns, self._executed_ns))
         else:
             self._early.append((stream, data, at_ns))
 
     def _on_end(self, how: Exit, at_ns: int) -> None:
         """The peer's process has ended."""
-        if not self._executed:
-            self._see_execution()
+        self._see_execution()
         self._over.set()
-        if self._executed:
+        if self._executed_ns is not None:
             self.saw_exit(self._with_cause(self._told(how)), at_ns)
             return
         self._failure = self._explain(self._said(), how)
@@ -187,7 +194,7 @@ class PeerInstance(Instance):
     # The other verbs
 
     def _kill(self, signal_number: int) -> None:
-        with self._signals:
+        with self._guard:
             if self._command >= 0:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._command, signal_number)
@@ -226,7 +233,7 @@ class PeerInstance(Instance):
                 self._end_peer()
             self._over.wait()
             self._task.close()
-        with self._signals:
+        with self._guard:
             if self._command >= 0:
                 os.close(self._command)
                 self._command = -1
@@ -251,7 +258,6 @@ def evidence(pid: int) -> dict[str, str]:
     return shown
 
 
-def _set_size(terminal: int, rows: int, columns: int) -> None:
-    import termios
-
+def set_size(terminal: int, rows: int, columns: int) -> None:
+    """Give a terminal its size; ioctl_tty(2), TIOCSWINSZ."""
     termios.tcsetwinsize(terminal, (rows, columns))

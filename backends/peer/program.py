@@ -56,7 +56,7 @@ def query(command: Sequence[str]) -> str:
     if done.returncode:
         said = first_line(done.stderr) or first_line(done.stdout) or f"it ended with {done.returncode}"
         raise HostError(f"{name} {' '.join(command[1:])} failed: {said}", hint=f"see what {command[0]} is")
-    return done.stdout
+    return done.stdout or done.stderr  # some tell their help as an error
 
 
 def first_line(text: str) -> str:

@@ -1,0 +1,70 @@
+"""Whether a runtime can make containers here, found out by having it make one with nothing in it.
+
+A command that does not exist is the last thing that it can stumble over. So it is the proof that everything else went
+well: cgroups of the layout that this host has, namespaces, mounts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from isoscope.backends.launcher.cgroups import FOLDER, Cgroup, Tree
+from isoscope.backends.oci.bundle import VERSION, Bundle
+from isoscope.backends.oci.runtime import ABOUT_COMMAND, Runtime
+from isoscope.core.errors import BackendUnavailable, InstanceFailed, IsoscopeError
+from isoscope.core.registry import process_start_time
+
+_PREFIX = "isoscope-oci-"
+_MISSING = "/isoscope-is-not-there"
+
+
+def check(runtime: Runtime, home: Path) -> None:
+    """Raises BackendUnavailable with what the runtime said, or what `Runtime.call` raises."""
+    mark = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="oci-", dir=home) as directory:
+        root = Path(directory) / "rootfs"
+        root.mkdir()
+        bundle = Bundle(Path(directory) / "bundle")
+        bundle.write(_config(root, mark))
+        try:
+            runtime.call(bundle.state, "run", "--bundle", str(bundle.directory), mark)
+        except InstanceFailed as error:
+            if not ABOUT_COMMAND.search(error.message):
+                raise BackendUnavailable(
+                    error.message, hint=f"see what {runtime.name} needs; another one: oci:runtime=runc"
+                ) from error
+        else:
+            raise BackendUnavailable(
+                f"{runtime.program.path} ran a command that does not exist", hint="it is no OCI runtime: give another"
+            )
+        finally:
+            with contextlib.suppress(IsoscopeError):  # most have removed everything themselves
+                runtime.call(bundle.state, "delete", "--force", mark)
+
+
+def _config(root: Path, mark: str) -> dict[str, object]:
+    return {
+        "ociVersion": VERSION,
+        "process": {"user": {"uid": 0, "gid": 0}, "args": [_MISSING], "cwd": "/", "env": ["PATH=/"]},
+        "root": {"path": str(root)},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "network")],
+            "cgroupsPath": f"/{FOLDER}/{mark}",
+            "resources": {"pids": {"limit": 100}},
+        },
+    }
+
+
+def sweep(tree: Tree) -> list[str]:
+    """Remove the cgroups of checks that were killed. Returns a line for each."""
+    left = {path.name for folder in set(tree.folders.values()) for path in folder.glob(f"{_PREFIX}*")}
+    dead = [mark for mark in left if process_start_time(int(mark.split("-")[2])) is None]
+    for mark in dead:
+        Cgroup(dict(tree.of_runtime(mark).directories)).end()
+    return [f"removed cgroup {FOLDER}/{mark}" for mark in sorted(dead)]
