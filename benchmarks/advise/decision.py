@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -135,7 +135,9 @@ class Decision:
 
 def decide(subject: Subject, assessments: Sequence[Assessment]) -> Decision:
     """Put those that meet the requirements in order."""
-    ranked = [_rank(subject, one) for one in assessments if not one.exclusions]
+    qualified = [one for one in assessments if not one.exclusions]
+    measured = {cost for one in qualified for cost, figure in one.figures.items() if figure.basis is Basis.MEASURED}
+    ranked = [_rank(subject, one, measured) for one in qualified]
     within = [one for one in ranked if not one.fails]
     return Decision(
         here=tuple(_ordered([one for one in within if one.candidate.ready])),
@@ -184,8 +186,13 @@ def _apart(cheaper: Ranked, dearer: Ranked) -> bool:
     return cheaper.total.high < dearer.total.low
 
 
-def _rank(subject: Subject, one: Assessment) -> Ranked:
-    figures = {name: figure for name, figure in one.figures.items() if figure.decides}
+def _rank(subject: Subject, one: Assessment, measured: Collection[str]) -> Ranked:
+    """Its total from what can be compared: others' figures stand for nothing that was measured here of anybody."""
+    figures = {
+        name: figure
+        for name, figure in one.figures.items()
+        if figure.decides and not (figure.basis is Basis.PUBLISHED and name in measured)
+    }
     missing = tuple(name for name in needed(subject) if name not in figures)
     total = None
     if not missing:

@@ -48,8 +48,10 @@ def test_of_a_strangers_backend_nothing_is_relied_on_but_what_it_declares():
 
 
 def test_an_options_value_tells_runtimes_apart():
-    kinds = {name: who.candidate(f"oci:runtime={name}", Capabilities()).kind for name in ("runc", "runsc", "kata")}
-    assert kinds == {"runc": "container", "runsc": "user-space kernel", "kata": "virtual machine"}
+    kinds = {
+        name: who.candidate(f"oci:runtime={name}", Capabilities()).kind for name in ("runc", "runsc", "kata-runtime")
+    }
+    assert kinds == {"runc": "container", "runsc": "user-space kernel", "kata-runtime": "virtual machine"}
 
 
 def test_costs_are_metrics_of_the_registry():

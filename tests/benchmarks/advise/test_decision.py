@@ -85,9 +85,18 @@ def test_what_is_not_known_goes_before_more_layers_and_after_fewer(three):
 
 
 def test_figures_of_others_make_the_footing_theirs(three):
-    container = Assessment(three["container"], (), {"cpu": exact("cpu", 1.0)})
+    container = Assessment(three["container"], (), {"cpu": exact("cpu", 1.0, Basis.PUBLISHED)})
     vm = Assessment(three["vm"], (), {"cpu": exact("cpu", 1.2, Basis.PUBLISHED)})
     assert decide(subject(cpu=1.0), [container, vm]).footing is Footing.PUBLISHED
+
+
+def test_others_figures_are_not_weighed_against_this_hosts(three):
+    """A noisy host's container would lose to a machine of a quiet one."""
+    container = Assessment(three["container"], (), {"cpu": exact("cpu", 1.5)})
+    vm = Assessment(three["vm"], (), {"cpu": exact("cpu", 1.02, Basis.PUBLISHED)})
+    decision = decide(subject(cpu=1.0), [container, vm])
+    assert order(decision) == ["container", "vm"]
+    assert decision.here[1].missing == ("cpu",)
 
 
 @pytest.mark.parametrize(
