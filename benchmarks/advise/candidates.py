@@ -12,6 +12,7 @@ from typing import Any
 from isoscope.core.backend import Lack
 from isoscope.core.capabilities import Capabilities
 from isoscope.core.cli.diagnosis import Examined, examine
+from isoscope.core.errors import InputError
 from isoscope.core.host.facts import KvmStatus
 from isoscope.core.lab import Lab
 from isoscope.core.variant import Variant
@@ -54,11 +55,15 @@ def candidates(lab: Lab, measured: Iterable[str] = ()) -> list[Candidate]:
     found: list[Candidate] = []
     examined = {one.name: one for one in examine(lab) if one.capabilities is not None and one.capabilities.runs_image}
     for text in dict.fromkeys([*examined, *measured]):
-        variant = Variant.parse(text)
+        try:
+            variant = Variant.parse(text)
+            capabilities = lab.capabilities(variant)
+        except InputError:  # a run of a backend or an option that is no more
+            continue
         known = examined.get(text) or _nearest(variant, examined.values())
         if known is not None:
             lacks = (*known.lacks, *((Lack(known.error, "isoscope doctor"),) if known.error else ()))
-            found += _at(lab, candidate(text, lab.capabilities(variant), lacks))
+            found += _at(lab, candidate(text, capabilities, lacks))
     return sorted(found, key=lambda one: (one.layers, not one.ready))
 
 

@@ -6,10 +6,16 @@ import sys
 from typing import Any
 
 import click
-from isoscope.benchmarks.advise.fields import FIELDS, Field
+from isoscope.benchmarks.advise.fields import BY_NAME, Field
 from isoscope.benchmarks.advise.subject import Subject
 from isoscope.core.errors import InputError
 from isoscope.core.lab import Lab
+
+#: What decides most often; the other fields are for a file.
+_ASKED = (
+    *("trust", "kernel", "os", "device", "rootless", "startup"),
+    *("cpu", "disk", "network", "syscalls", "lifetime"),
+)
 
 
 def ask(lab: Lab) -> Subject:
@@ -19,7 +25,7 @@ def ask(lab: Lab) -> Subject:
             "advise needs a workload", hint="name a TOML file or a registered workload; questions need a terminal"
         )
     click.echo("An empty answer leaves a question open.")
-    values = {field.name: value for field in FIELDS if (value := _ask(field)) is not None}
+    values = {name: value for name in _ASKED if (value := _ask(BY_NAME[name])) is not None}
     return Subject(lab.workload("sleep"), values, "the workload")
 
 

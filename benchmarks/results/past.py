@@ -14,6 +14,12 @@ from isoscope.core.lab import Lab
 #: What must be the same for a run to be of this host; another kernel's figures are worth measuring again.
 _SAME = ("cpu", "logical_cpus", "memory", "kernel")
 
+#: Of a series in summary.json: those that are read here.
+_FIELDS = frozenset(
+    {"benchmark", "metric", "variant", "accelerator", "labels", "direction", "blocks"}
+    | {"p50", "least", "greatest", "median_interval", "ratio"}
+)
+
 
 def this_host(lab: Lab) -> dict[str, Any]:
     """What tells this host from others, as runs keep it."""
@@ -48,13 +54,13 @@ class PastRun:
         """What of its host is not as here."""
         facts = self.environment.get("host", {})
         there = {**self.manifest["host"], "memory": facts.get("memory", {}).get("total")}
-        return [name for name in _SAME if not _alike(there.get(name), host[name])]
+        return [name for name in _SAME if not _alike(name, there.get(name), host[name])]
 
 
-def _alike(there: Any, here: Any) -> bool:
+def _alike(name: str, there: Any, here: Any) -> bool:
     """Equal; of memory, nearly: the kernel keeps a little more or less of it from one start to the next."""
-    if isinstance(there, int) and isinstance(here, int):
-        return abs(there - here) <= here / 100
+    if name == "memory" and isinstance(there, int):
+        return bool(abs(there - here) <= here / 100)
     return bool(there == here)
 
 
@@ -99,9 +105,11 @@ def past(folders: Iterable[Path], host: Mapping[str, Any]) -> Past:
 
 
 def read(directory: Path) -> PastRun:
-    """A run's folder. Raises InputError."""
+    """A run's folder. Raises InputError; KeyError, TypeError or AttributeError where its files hold something else."""
     manifest, summary = (read_json(directory / name) for name in ("manifest.json", "summary.json"))
     path = directory / "environment.json"
+    if not all(one.keys() >= _FIELDS and one["median_interval"].keys() >= {"low", "high"} for one in summary["series"]):
+        raise InputError(f"a series of {directory / 'summary.json'} lacks a field", hint=f"isoscope report {directory}")
     return PastRun(directory, manifest, read_json(path) if path.exists() else {}, summary)
 
 

@@ -108,6 +108,6 @@ def test_questions_lead_to_the_same_answer(monkeypatch, tmp_path):
         monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
         return ask(Lab(tmp_path))
 
-    with runner.isolation(input="untrustd\nuntrusted\n" + "\n" * 8 + "0.2s\n" + "\n" * 2 + "heavy\n" + "\n" * 6):
+    with runner.isolation(input="untrustd\nuntrusted\n" + "\n" * 4 + "0.2s\nheavy\n" + "\n" * 4):
         found = answered()
     assert found.values == {"trust": "untrusted", "startup": 0.2, "cpu": 0.5}

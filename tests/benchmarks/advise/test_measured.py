@@ -46,9 +46,14 @@ def test_a_broken_run_is_passed_over_and_said(host, tmp_path):
     shutil.copytree(RUNS / "start-density", tmp_path / "older")
     path = tmp_path / "older" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "host": None}))
+    shutil.copytree(RUNS / "start-density", tmp_path / "other")
+    path = tmp_path / "other" / "summary.json"
+    summary = json.loads(path.read_text())
+    del summary["series"][3]["p50"]
+    path.write_text(json.dumps(summary))
     found = past([tmp_path], host)
     assert found.runs == ()
-    assert {one.directory.name for one in found.passed} == {"broken", "older"}
+    assert {one.directory.name for one in found.passed} == {"broken", "older", "other"}
 
 
 def test_tcg_never_stands_for_kvm(measured):
