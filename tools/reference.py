@@ -185,7 +185,8 @@ def advice() -> Iterator[str]:
     )
     yield "# Advice\n"
     yield (
-        "What `isoscope advise` reads of a [workload](workload.md), and what it [judges by](../explanation/advice.md).\n"
+        "What `isoscope advise` reads of a [workload](workload.md), and what it "
+        "[judges by](../explanation/advice.md).\n"
     )
     for table, does in ((fields.PROFILE, "what the workload does"), (fields.REQUIREMENTS, "what it demands")):
         yield (
@@ -210,7 +211,8 @@ def advice() -> Iterator[str]:
         )
     )
     yield (
-        "## Candidates\n\n| variant | kind | layers | boundary | kernel | root | source |\n|---|---|---|---|---|---|---|\n"
+        "## Candidates\n\n| variant | kind | layers | boundary | kernel | root | source |\n"
+        "|---|---|---|---|---|---|---|\n"
         + "".join(
             f"| `{name}` | {one['kind']} | {one['layers']} | {one['boundary']} | {one['kernel']} | {one['root']} | "
             f"{one['source']} |\n"
@@ -220,8 +222,8 @@ def advice() -> Iterator[str]:
     yield (
         "## Published figures\n\n| cost | kind | study | system | baseline | workload |\n|---|---|---|---|---|---|\n"
         + "".join(
-            f"| {one['cost']} | {one['kind']} | [{one['study']}](published-figures.md)/{one['item']} | {one['system']} | "
-            f"{one.get('baseline', 'none: absolute, shown only')} | {one['workload']} |\n"
+            f"| {one['cost']} | {one['kind']} | [{one['study']}](published-figures.md)/{one['item']} | "
+            f"{one['system']} | {one.get('baseline', 'none: absolute, shown only')} | {one['workload']} |\n"
             for one in published.entries()
         )
     )
