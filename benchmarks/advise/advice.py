@@ -143,6 +143,19 @@ def commands(subject: Subject, decision: Decision, *, baseline: bool) -> list[st
 def _plain(one: Ranked | None) -> dict[str, Any] | None:
     if one is None:
         return None
+    return {
+        **_about(one.assessment),
+        "total": None if one.total is None else asdict(one.total),
+        "missing": list(one.missing),
+        "budgets": [asdict(budget) for budget in one.budgets],
+    }
+
+
+def _excluded(one: Assessment) -> dict[str, Any]:
+    return {**_about(one), "by": [asdict(each) for each in one.exclusions]}
+
+
+def _about(one: Assessment) -> dict[str, Any]:
     candidate = one.candidate
     return {
         "variant": candidate.variant,
@@ -150,20 +163,5 @@ def _plain(one: Ranked | None) -> dict[str, Any] | None:
         "accelerator": candidate.accelerator or None,
         "ready": candidate.ready,
         "lacks": [asdict(lack) for lack in candidate.lacks],
-        "total": None if one.total is None else asdict(one.total),
-        "missing": list(one.missing),
-        "budgets": [asdict(budget) for budget in one.budgets],
-        "figures": {name: figure.as_dict() for name, figure in one.assessment.figures.items()},
-    }
-
-
-def _excluded(one: Assessment) -> dict[str, Any]:
-    candidate = one.candidate
-    return {
-        "variant": candidate.variant,
-        "kind": candidate.kind,
-        "accelerator": candidate.accelerator or None,
-        "ready": candidate.ready,
-        "by": [asdict(each) for each in one.exclusions],
         "figures": {name: figure.as_dict() for name, figure in one.figures.items()},
     }

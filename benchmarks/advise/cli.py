@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from isoscope.benchmarks.runs import past_runs, runs_option
 from isoscope.core.cli.context import current_lab, json_option
 from isoscope.core.cli.output import print_json
 
 
 @click.command()
 @click.argument("workload", required=False)
-@click.option(
-    "--runs",
-    "folders",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    multiple=True,
-    help="Look for runs here, too: a run's folder, or a folder of runs (repeat). runs/ is always looked at.",
-)
+@runs_option
 @click.option(
     "--explain", is_flag=True, help="Show every rule, fired or not, and everything that meets the requirements."
 )
@@ -34,7 +28,6 @@ def advise(workload: str | None, folders: tuple[Path, ...], explain: bool, as_js
     from isoscope.benchmarks.advise.questions import ask
     from isoscope.benchmarks.advise.subject import Subject
     from isoscope.benchmarks.advise.words import show
-    from isoscope.benchmarks.results.past import past_runs
 
     lab = current_lab()
     subject = ask(lab) if workload is None else Subject.load(lab, workload)

@@ -73,7 +73,7 @@ def _answer(advice: Advice) -> Iterator[str]:
     if decision.tied:
         yield "  no difference in cost is shown between the two: fewer layers go before more"
     if not advice.subject.values:
-        yield "  nothing is said of what it does or demands: write [profile] and [requirements] into its file"
+        yield "  nothing is said of what it does or demands: write [profile] and [requirements] into a file of it"
     elif "trust" not in advice.subject.values:
         yield '  assumed: trust = "shared", other people\'s instances run beside it'
     for budget in answer.budgets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from isoscope.benchmarks.runs import past_runs, runs_option
 from isoscope.core.cli.context import current_lab, json_option
 from isoscope.core.cli.output import print_json
 from isoscope.core.errors import InputError
@@ -21,14 +22,7 @@ from isoscope.core.variant import Variant
 @click.option("-b", "--backend", "variant", metavar="VARIANT", required=True, help="The backend, with its options.")
 @click.option("--hosts", type=click.IntRange(1), default=1, metavar="N", help="A fleet of so many such hosts.")
 @click.option("--instances", type=click.IntRange(1), metavar="N", help="Say how many hosts so many instances need.")
-@click.option(
-    "--runs",
-    "folders",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    multiple=True,
-    help="Look for runs here, too: a run's folder, or a folder of runs (repeat). runs/ is always looked at.",
-)
+@runs_option
 @json_option
 def plan(  # noqa: PLR0917 -- click's parameters
     host: str | None,
@@ -48,7 +42,6 @@ def plan(  # noqa: PLR0917 -- click's parameters
     from isoscope.benchmarks.capacity.host import PlannedHost
     from isoscope.benchmarks.capacity.plan import plan as make
     from isoscope.benchmarks.capacity.words import show
-    from isoscope.benchmarks.results.past import past_runs
 
     lab = current_lab()
     if hosts > 1 and instances is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from isoscope.benchmarks.results.files import read_json
-from isoscope.core.errors import InputError, NotFound
+from isoscope.core.errors import InputError
 from isoscope.core.lab import Lab
 
 #: What must be the same for a run to be of this host; another kernel's figures are worth measuring again.
@@ -118,11 +118,3 @@ def _runs(folder: Path) -> Iterator[Path]:
         yield folder
     elif folder.is_dir():
         yield from sorted(path for path in folder.iterdir() if (path / "manifest.json").exists())
-
-
-def past_runs(lab: Lab, folders: Sequence[Path]) -> Past:
-    """The runs of this host in the named folders, and in the one that `compare` writes to. Raises NotFound."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise NotFound(f"there is no folder {folder}", hint="name a run's folder, or a folder of runs")
-    return past([*folders, Path("runs")], this_host(lab))
