@@ -150,7 +150,7 @@ def isoscope_register_recipes(register: Callable[[str, Callable[[], Recipe]], No
 
 @hookimpl
 def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.Command]], None]) -> None:
-    """Offer `compare`, `report`, `diff`, `selftest` and `reproduce`."""
+    """Offer what compares, and what is concluded from it."""
 
     def compare() -> click.Command:
         from isoscope.benchmarks.cli import compare
@@ -177,11 +177,23 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
         return reproduce
 
+    def advise() -> click.Command:
+        from isoscope.benchmarks.advise.cli import advise
+
+        return advise
+
+    def plan() -> click.Command:
+        from isoscope.benchmarks.capacity.cli import plan
+
+        return plan
+
     register("compare", "Measure variants side by side.", compare)
     register("report", "Write the report of a run again.", report)
     register("diff", "Compare two runs with each other.", diff)
     register("selftest", "Compare variants with themselves: is a difference seen?", selftest)
     register("reproduce", "Repeat a published comparison: has it the same shape here?", reproduce)
+    register("advise", "Say which backend suits a workload, and why.", advise)
+    register("plan", "Say on paper how many instances a host would take.", plan)
 
 
 @hookimpl

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -93,11 +92,9 @@ class Lab:
         if not name.endswith(".toml"):
             found: Workload = choose(offers(self.plugins.isoscope_register_workloads, "workload"), name, "workload")
             return replace(found, name=name)
-        try:
-            fields = tomllib.loads(Path(name).read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"cannot read workload {name!r}: {error}", hint="it must be a TOML file") from error
-        return Workload.from_dict({"name": Path(name).stem, **fields})
+        from isoscope.core.workload_file import WorkloadFile
+
+        return WorkloadFile.read(name).workload()
 
     # Instances
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,68 @@ def benchmarks() -> Iterator[str]:
             )
 
 
+def advice() -> Iterator[str]:
+    """The fields of a workload that advice reads, and all that it rests on."""
+    fields, rules, figures, candidates, published = (
+        import_module(f"isoscope.benchmarks.advise.{name}")
+        for name in ("fields", "rules", "figures", "candidates", "published")
+    )
+    yield "# Advice\n"
+    yield (
+        "What `isoscope advise` reads of a [workload](workload.md), and what it "
+        "[judges by](../explanation/advice.md).\n"
+    )
+    for table, does in ((fields.PROFILE, "what the workload does"), (fields.REQUIREMENTS, "what it demands")):
+        yield (
+            f"## [{table}]\n\nThe table for {does}. Every field may be left out.\n\n| field | what it says | value |\n"
+            "|---|---|---|\n"
+            + "".join(f"| `{one.name}` | {one.question} | {one.form} |\n" for one in fields.of(table).values())
+        )
+    yield (
+        "## Rules that exclude\n\n| rule | holds for | excludes | why | source |\n|---|---|---|---|---|\n"
+        + "".join(
+            f"| {one.name} | {_pairs(one.when)} | {_pairs(one.bars)} | {one.why} | {one.source} |\n"
+            for one in rules.rules()
+        )
+        + "\nBesides, whatever the workload's own terms ask for and a backend declares that it cannot do.\n"
+    )
+    yield (
+        "## Costs that rank\n\n| cost | measured by | of | weighed by |\n|---|---|---|---|\n"
+        + "".join(
+            f"| {one.name} | `{one.metric}`{''.join(f' {k}={v}' for k, v in one.labels.items())} | {one.of} | "
+            f"{f'`{one.weight}`' if one.weight else ''} |\n"
+            for one in figures.costs().values()
+        )
+    )
+    yield (
+        "## Candidates\n\n| variant | kind | layers | boundary | kernel | root | source |\n"
+        "|---|---|---|---|---|---|---|\n"
+        + "".join(
+            f"| `{name}` | {one['kind']} | {one['layers']} | {one['boundary']} | {one['kernel']} | {one['root']} | "
+            f"{one['source']} |\n"
+            for name, one in candidates.table().items()
+        )
+    )
+    yield (
+        "## Published figures\n\n| cost | kind | study | system | baseline | workload |\n|---|---|---|---|---|---|\n"
+        + "".join(
+            f"| {one['cost']} | {one['kind']} | [{one['study']}](published-figures.md)/{one['item']} | "
+            f"{one['system']} | {one.get('baseline', 'none: absolute, shown only')} | {one['workload']} |\n"
+            for one in published.entries()
+        )
+    )
+
+
+def _pairs(table: Mapping[str, Sequence[Any]]) -> str:
+    words = {True: "true", False: "false"}
+    return "; ".join(
+        f"`{name}` {' or '.join(words.get(value, value) if isinstance(value, bool) else value for value in values)}"
+        for name, values in table.items()
+    )
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "advice.md": advice,
     "backends.md": backends,
     "benchmarks.md": benchmarks,
     "command-line.md": command_line,

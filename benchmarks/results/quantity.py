@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from isoscope.benchmarks.results.statistics import Interval
 from isoscope.core.units import format_duration, format_size
+
+if TYPE_CHECKING:
+    from isoscope.benchmarks.results.statistics import Interval
 
 MISSING = "–"
 

@@ -1,0 +1,1 @@
+"""Container or virtual machine for this workload: requirements exclude, measured costs rank."""
