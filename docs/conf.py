@@ -10,9 +10,12 @@ author = "the Isoscope maintainers"
 copyright = author  # noqa: A001 -- Sphinx's name
 release = version = _project["version"]
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+default_role = "code"  # in docstrings, single backquotes are code
+autodoc_typehints_format = "short"
+autodoc_class_signature = "separated"
 exclude_patterns = ["_build", "examples", "plan.md"]
 
 html_theme = "furo"

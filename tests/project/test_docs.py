@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
+import messages
 import pytest
+import reference
+from isoscope import core
+from isoscope.benchmarks.metrics import METRICS
+from isoscope.core import hookspecs
+from isoscope.core.errors import IsoscopeError
+from isoscope.core.plugins import offers, plugin_manager
 
 ROOT = Path(__file__).resolve().parents[2]
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
-def reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools/reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("name", sorted(reference().PAGES))
+@pytest.mark.parametrize("name", sorted(reference.PAGES))
 def test_a_page_read_off_the_code_is_up_to_date(name: str) -> None:
-    assert (ROOT / "docs/reference" / name).read_text() == reference().page(name), "run tools/reference.py"
+    assert (ROOT / "docs/reference" / name).read_text() == reference.page(name), "run tools/reference.py"
+
+
+def test_every_hook_command_metric_benchmark_and_error_has_its_place() -> None:
+    """The pages are written from the code; this asks the plugins themselves, whatever the pages are written from."""
+    manager = plugin_manager()
+    text = {path.name: path.read_text() for path in (ROOT / "docs/reference").glob("*.md")}
+    for name in offers(manager.hook.isoscope_register_commands, "command"):
+        assert f"\n## isoscope {name}\n" in text["command-line.md"], name
+    for name in offers(manager.hook.isoscope_register_benchmarks, "benchmark"):
+        assert f"\n## {name}\n" in text["benchmarks.md"], name
+        assert (ROOT / f"docs/explanation/benchmarks/{name}.md").exists(), name
+    for name in offers(manager.hook.isoscope_register_backends, "backend"):
+        assert f"\n## {name}\n" in text["backends.md"], name
+    for name in offers(manager.hook.isoscope_register_workloads, "workload"):
+        assert f"| `{name}` |" in text["workloads.md"], name
+    for name in (name for name in vars(hookspecs) if name.startswith("isoscope_")):
+        assert f"\n## {name}(" in text["hooks.md"], name
+    for name in METRICS:
+        assert f"| `{name}` |" in text["metrics.md"], name
+    for kind in below(IsoscopeError):
+        if kind.__module__.startswith("isoscope.") and ".testing." not in kind.__module__:
+            assert f"| `{kind.__name__}` |" in text["errors.md"], kind
+    for name in core.__all__:
+        assert f":: isoscope.core.{name}\n" in text["python.md"], name
+
+
+def below(kind: type) -> Iterator[type]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from below(child)
+
+
+def test_messages_are_gathered_with_their_hints(tmp_path: Path) -> None:
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core/one.py").write_text(
+        "class Odd(IsoscopeError):\n    pass\n\n_HINT = 'do that'\n"
+        "def f(x, name):\n"
+        "    raise Odd(f'{name!r} is {x.kind}: ' + 'no', hint='do this' if x else _HINT)\n"
+        "    yield Lack(f'{x.find()} is not there', 'get it')\n"
+        "    raise Odd(x, hint='for what nobody knows')\n"
+    )
+    assert messages.said(tmp_path) == [
+        messages.Said("Lack", "... is not there", "get it"),
+        messages.Said("Odd", "'<name>' is <kind>: no", "do that"),
+        messages.Said("Odd", "'<name>' is <kind>: no", "do this"),
+    ]
 
 
 def anchors(text: str) -> set[str]:
