@@ -14,5 +14,6 @@ def patience(seconds: float) -> float:
     except ValueError:
         factor = 0
     if not 1 <= factor <= 1000:
-        raise InputError(f"{settings.PATIENCE.name}={text} is not a factor from 1 to 1000", hint="unset it, or write 10")
+        name = settings.PATIENCE.name
+        raise InputError(f"{name}={text} is not a factor from 1 to 1000", hint="unset it, or write 10")
     return seconds * factor

@@ -1,4 +1,4 @@
-"""What can be set from outside is in the register, `isoscope.core.settings`, and so on its page; and nothing else is."""
+"""What can be set from outside is in the register, `isoscope.core.settings`, and so on its page; nothing else is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_environment_variable_is_in_the_register(root: Path, tracked: list
         elif path.suffix == ".sh":
             found = set(_OURS.findall((root / path).read_text()))
         elif path.suffix in {".c", ".h"}:
-            found = set(re.findall(r"\bgetenv\(\"(\w+)\"", (root / path).read_text()))
+            found = set(re.findall(r"\bgetenv\(\"([A-Z_]+)\"", (root / path).read_text()))
         else:
             continue
         unknown += [f"{path}: {name}" for name in sorted(found - KNOWN)]
