@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import messages
 import pytest
@@ -79,12 +80,30 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def malformed(url: str) -> Iterator[str]:
+    """What is wrong with a link to elsewhere by its looks; tests reach no other host, so whether it answers is not."""
+    parts = urlsplit(url)
+    if parts.scheme != "https":
+        yield "not by https"
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", parts.netloc):
+        yield "has no host"
+    if parts.netloc == "github.com" and not re.fullmatch(r"/[\w-]+/[\w.-]+(/(issues|pull)/\d+)?", parts.path):
+        yield "is no repository, issue or pull request"
+
+
+def test_a_link_that_cannot_be_right_is_found() -> None:
+    for url in ("http://x.org", "https://x", "https://github.com/a/b/issue/1", "https://github.com/a/b/pull/x", "ftp:"):
+        assert list(malformed(url)), url
+    assert not list(malformed("https://github.com/a-b/c.d/pull/12#issuecomment-1"))
+
+
 def test_links_lead_somewhere(tracked: list[Path]) -> None:
     broken = []
     for page in (path for path in tracked if path.suffix == ".md"):
         for target in LINK.findall(FENCE.sub("", (ROOT / page).read_text())):
             if re.match(r"[a-z]+:", target):
-                continue  # tests reach no other host
+                broken += [f"{page}: {target}: {why}" for why in malformed(target)]
+                continue
             path, _, anchor = target.partition("#")
             found = (ROOT / page).parent / path if path else ROOT / page
             if not found.exists() or (anchor and anchor not in anchors(found.read_text())):
