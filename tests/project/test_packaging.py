@@ -86,7 +86,9 @@ def test_both_archives_hold_what_an_index_of_packages_wants_to_know(wheel: Path)
     assert {path.suffix for path in wheel.parent.iterdir()} == {".whl", ".gz"}
 
 
-def test_the_version_is_the_same_everywhere(root: Path, project: dict[str, Any], wheel: Path, clean_python: Path) -> None:
+def test_the_version_is_the_same_everywhere(
+    root: Path, project: dict[str, Any], wheel: Path, clean_python: Path
+) -> None:
     version = project["project"]["version"]
     assert wheel.name.startswith(f"isoscope-{version}-")
     assert run(clean_python.parent / "isoscope", "--version", cwd=wheel.parent).split()[-1] == version
