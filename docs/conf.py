@@ -15,7 +15,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 default_role = "code"  # in docstrings, single backquotes are code
 autodoc_typehints_format = "short"
-autodoc_class_signature = "separated"
+autodoc_default_options = {"members": True, "undoc-members": True, "member-order": "bysource"}
 exclude_patterns = ["_build", "examples", "plan.md"]
 
 html_theme = "furo"

@@ -228,9 +228,6 @@ def _directives(name: str, names: Sequence[str]) -> Iterator[str]:
         thing = getattr(module, public)
         kind = "class" if isinstance(thing, type) else "function" if callable(thing) else "data"
         yield f".. auto{kind}:: {name}.{public}"
-        if kind == "class":
-            yield "   :members:"
-            yield "   :member-order: bysource"
         yield ""
 
 
