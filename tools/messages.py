@@ -12,11 +12,9 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("core", "images", "backends", "benchmarks", "rig", "testing")
 
 #: What is not raised but said of a host: the class, and the positions of what is wrong and of the remedy.
-_SAID = {"Lack": (0, 1), "Feature": (1, 2), "Qemu": (2, 3), "Libvirt": (3, 4)}
-
+_SAID = {"Lack": (0, 1), "Feature": (1, 2), "Qemu": (2, 3)}
 
 #: Context managers that turn what others report into an error of ours: the class that it has unless told otherwise.
 _TURNING = {"host_error": "HostError", "host_errors": "HostError", "libvirt_errors": "InstanceFailed"}
@@ -65,8 +63,8 @@ def said(root: Path = ROOT) -> list[Said]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for folder in FOLDERS:
-        yield from sorted((root / folder).rglob("*.py"))
+    for package in sorted(root.glob("*/__init__.py")):
+        yield from sorted(package.parent.rglob("*.py"))
 
 
 @cache

@@ -28,9 +28,16 @@ Below all four lie the same host's kernel and the same hardware."""
 
 WIDTH, HEIGHT, GUTTER, COLUMN, BOX = 880, 470, 96, 195, 179
 
-_BANDS = ((52, 52, ("program",)), (112, 52, ("files",)), (172, 66, ("what it", "sees")))
-_BANDS += ((246, 66, ("who answers", "system calls")), (320, 52, ("below it",)))
+#: Where each level begins, how high it is, and what it is about.
+_BANDS: tuple[tuple[int, int, tuple[str, ...]], ...] = (
+    (52, 52, ("program",)),
+    (112, 52, ("files",)),
+    (172, 66, ("what it", "sees")),
+    (246, 66, ("who answers", "system calls")),
+    (320, 52, ("below it",)),
+)
 
+#: A heading, and for each level whose it is and what it is.
 _COLUMNS = (
     (
         "1  process",

@@ -60,6 +60,7 @@ def below(kind: type) -> Iterator[type]:
 
 def test_messages_are_gathered_with_their_hints(tmp_path: Path) -> None:
     (tmp_path / "core").mkdir()
+    (tmp_path / "core/__init__.py").touch()
     (tmp_path / "core/one.py").write_text(
         "class Odd(IsoscopeError):\n    pass\n\n_HINT = 'do that'\n"
         "def f(x, name):\n"

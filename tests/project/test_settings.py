@@ -11,7 +11,8 @@ import pytest
 from isoscope.core import Lab, Workload, settings
 
 REGISTER = Path("core/settings.py")
-_PACKAGES = ("core", "images", "backends", "benchmarks", "rig", "testing")
+ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 _OURS = re.compile(r"\b_?ISOSCOPE_[A-Z_]+\b")
 KNOWN = {variable.name for variable in (*settings.VARIABLES, *settings.OTHERS)} | set(settings.INTERNAL)
 
@@ -79,7 +80,7 @@ def test_every_folder_that_the_code_makes_in_a_state_directory_is_in_the_registe
     root: Path, tracked: list[Path]
 ) -> None:
     names = set()
-    for path in (p for p in tracked if p.parts[0] in {*_PACKAGES} - {"testing"} and p.suffix == ".py"):
+    for path in (p for p in tracked if p.parts[0] in _PACKAGES - {"testing"} and p.suffix == ".py"):
         names |= set(re.findall(r"\bhome / \"([\w.]+)\"", (root / path).read_text()))
     assert names >= {"cache", "instances", "network"}  # that they are found at all
     assert names <= set(settings.STATE)
