@@ -128,4 +128,7 @@ def test_the_docs_build_without_a_warning(tmp_path: Path) -> None:
     command = ["-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html", "docs", str(tmp_path)]
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Isoscope" in (tmp_path / "index.html").read_text()
+    first = (tmp_path / "index.html").read_text()
+    assert "Isoscope" in first
+    assert "_static/figures.css" in first
+    assert not re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(?:https?:)?//', first)  # nothing is fetched
