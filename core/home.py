@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from isoscope.core import settings
 from isoscope.core.errors import HostError
 
 #: Unix sockets below the state directory must fit the 107 bytes of unix(7).
@@ -16,7 +17,7 @@ def state_directory() -> Path:
 
     Raises HostError when it cannot be made, or is too long for a Unix socket's path.
     """
-    if chosen := os.environ.get("ISOSCOPE_HOME"):
+    if chosen := settings.HOME.read():
         home = Path(chosen).absolute()
     elif os.geteuid() == 0:
         home = Path("/var/lib/isoscope")

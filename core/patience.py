@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
+from isoscope.core import settings
 from isoscope.core.errors import InputError
-
-#: Multiplies every deadline; for hosts that are themselves emulated, where seconds become minutes.
-VARIABLE = "ISOSCOPE_PATIENCE"
 
 
 def patience(seconds: float) -> float:
     """The deadline, as a host of usual speed has it, stretched by ISOSCOPE_PATIENCE. Raises InputError."""
-    text = os.environ.get(VARIABLE, "1")
+    text = settings.PATIENCE.read() or "1"
     try:
         factor = float(text)
     except ValueError:
         factor = 0
     if not 1 <= factor <= 1000:
-        raise InputError(f"{VARIABLE}={text} is not a factor from 1 to 1000", hint="unset it, or write 10")
+        name = settings.PATIENCE.name
+        raise InputError(f"{name}={text} is not a factor from 1 to 1000", hint="unset it, or write 10")
     return seconds * factor

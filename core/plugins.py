@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
-from isoscope.core import hookspecs
+from isoscope.core import hookspecs, settings
 from isoscope.core.errors import InputError, NotFound
 
 GROUP = "isoscope"
@@ -23,7 +22,7 @@ def plugin_manager() -> pluggy.PluginManager:
     """
     manager = pluggy.PluginManager("isoscope")
     manager.add_hookspecs(hookspecs)
-    chosen = os.environ.get("ISOSCOPE_PLUGINS")
+    chosen = settings.PLUGINS.read()
     names = None if chosen is None else {name.strip() for name in chosen.split(",") if name.strip()}
     for point in entry_points(group=GROUP):
         if (names is not None and point.name not in names) or manager.has_plugin(point.name):

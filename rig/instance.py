@@ -16,7 +16,7 @@ from isoscope.backends.vm.guest_instance import GuestInstance
 from isoscope.backends.vm.process import QemuProcess
 from isoscope.backends.vm.protocol import text
 from isoscope.backends.vm.task import Command, Task
-from isoscope.core import patience
+from isoscope.core import settings
 from isoscope.core.errors import InstanceFailed, Timeout
 from isoscope.core.instance import Stats
 from isoscope.core.launch import Launch
@@ -130,8 +130,8 @@ class RigInstance(GuestInstance):
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', DEFAULT_PATH)}:/usr/sbin:/sbin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "ISOSCOPE_HOME": HOME,
-            patience.VARIABLE: _SLOWNESS,
+            settings.HOME.name: HOME,
+            settings.PATIENCE.name: _SLOWNESS,
             **self.workload.environment,
         }
 

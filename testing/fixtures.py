@@ -6,7 +6,6 @@ directory to keep them in.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from isoscope.core import Lab
+from isoscope.core import Lab, settings
 from isoscope.testing.fake import FakePlugin, lab_with
 from isoscope.testing.host import KEPT, HostWatch
 
@@ -35,7 +34,7 @@ def state_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shared_home() -> Iterator[Path]:
     """The state directory that keeps images and backends' caches for all tests of a session."""
-    if kept := os.environ.get("ISOSCOPE_TESTING_HOME"):
+    if kept := settings.TESTING_HOME.read():
         yield Path(kept)
         return
     with state_directory() as home:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from drawing import LINE, Box, arrow, drawing, lines
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "images" / "packet.svg"
 
@@ -29,8 +31,7 @@ another between guest memory and the tap; QEMU copies once more what comes in.
 guest; past QEMU and the host's kernel to the IOMMU, which translates, the virtual function, the switch in the card.
 One copy, and a DMA by the card. Interrupts alone go through the host's kernel, by VFIO and KVM, and mean an exit."""
 
-WIDTH, GUTTER, COLUMN, BOX = 880, 76, 160, 142
-_LINE = 15  #: of text, in the units of the drawing, like all lengths here
+WIDTH, GUTTER, COLUMN = 880, 76, 160
 
 
 @dataclass(frozen=True)
@@ -61,32 +62,6 @@ HEADINGS = (
 
 
 @dataclass(frozen=True)
-class Box:
-    """Something that handles packets. `x` is its middle."""
-
-    x: float
-    y: float
-    look: str  #: `own` of the instance, `host`, `card`, or `meet` where all ways meet
-    words: tuple[str, ...]
-    width: float = BOX
-
-    @property
-    def height(self) -> float:
-        return _LINE * len(self.words) + 9
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    def draw(self) -> Iterator[str]:
-        yield (
-            f'<rect class="box {self.look}" x="{self.x - self.width / 2:g}" y="{self.y:g}" width="{self.width:g}" '
-            f'height="{self.height:g}" rx="4"/>'
-        )
-        yield from _lines(self.x, self.y + 16, self.words, "word")
-
-
-@dataclass(frozen=True)
 class Way:
     """A line by which packets go, with what it costs."""
 
@@ -96,9 +71,7 @@ class Way:
     signal: bool = False  #: carries no packets but interrupts
 
     def draw(self) -> Iterator[str]:
-        points = " ".join(f"{x:g},{y:g}" for x, y in self.points)
-        kind = "signal" if self.signal else "way"
-        yield f'<polyline class="{kind}" points="{points}" marker-end="url(#{kind}-end)"/>'
+        yield arrow(self.points, "signal" if self.signal else "way")
         if self.cost:
             (x0, y0), (x1, y1) = self.points[-2:]
             yield from _cost(x0 + (x1 - x0) * self.at, y0 + (y1 - y0) * self.at, self.cost)
@@ -109,11 +82,6 @@ def _cost(x: float, y: float, word: str) -> Iterator[str]:
     look = {"exit": "exit", "interrupt": "exit", "DMA": "dma"}.get(word, "copy")
     yield f'<rect class="cost {look}" x="{x - width / 2:g}" y="{y - 8:g}" width="{width}" height="16" rx="8"/>'
     yield f'<text class="small {look}-word" x="{x:g}" y="{y + 4:g}">{escape(word)}</text>'
-
-
-def _lines(x: float, y: float, words: Sequence[str], look: str) -> Iterator[str]:
-    for number, line in enumerate(words):
-        yield f'<text class="{look}" x="{x:g}" y="{y + number * _LINE:g}">{escape(line)}</text>'
 
 
 def _down(*boxes: Box, cost: str = "") -> Iterator[Box | Way]:
@@ -198,83 +166,29 @@ def _machine_with_vf(x: float) -> Iterator[Box | Way]:
     yield Way(((vfio.x, vfio.y), (vfio.x, driver.bottom)), "exit", signal=True)
 
 
-_STYLE = """\
-svg { font-family: system-ui, sans-serif; background: #ffffff }
-text { text-anchor: middle; fill: #1c1e21 }
-.word { font-size: 12.5px }
-.small { font-size: 11px }
-.heading { font-size: 14px; font-weight: 600 }
-.variant { font-size: 11.5px; font-family: ui-monospace, monospace }
-.level { font-size: 12px; fill: #5b6168 }
-.note { font-size: 12.5px; text-anchor: start }
-.band { fill: #f0f2f5 }
-.box { fill: #ffffff; stroke-width: 1.5 }
-.own { stroke: #0072b2 }
-.host { stroke: #5b6168 }
-.card { stroke: #d55e00; stroke-dasharray: 7 2 }
-.meet { stroke: #1c1e21; stroke-width: 3 }
-.way { fill: none; stroke: #1c1e21; stroke-width: 1.5 }
-.signal { fill: none; stroke: #5b6168; stroke-width: 1.5; stroke-dasharray: 3 3 }
-.head { fill: #1c1e21 }
-.signal-head { fill: #5b6168 }
-.cost { stroke: #1c1e21; stroke-width: 1 }
-.copy { fill: #56b4e9 }
-.dma { fill: #ffffff }
-.exit { fill: #e69f00 }
-.copy-word, .exit-word, .dma-word { fill: #000000 }
-@media (prefers-color-scheme: dark) {
-  svg { background: #15171a }
-  text { fill: #e4e6e9 }
-  .level { fill: #a1a8b0 }
-  .band { fill: #1f2328 }
-  .box { fill: #15171a }
-  .own { stroke: #56b4e9 }
-  .host { stroke: #a1a8b0 }
-  .card { stroke: #e69f00 }
-  .meet { stroke: #e4e6e9 }
-  .way { stroke: #e4e6e9 }
-  .signal { stroke: #a1a8b0 }
-  .head { fill: #e4e6e9 }
-  .signal-head { fill: #a1a8b0 }
-}"""
-
-
 def figure() -> str:
     """The whole drawing."""
-    return "\n".join(_figure()) + "\n"
+    return drawing(WIDTH, HEIGHT, TITLE, DESCRIPTION, _figure())
 
 
 def _figure() -> Iterator[str]:
-    yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'role="img" aria-labelledby="title description">'
-    )
-    yield f'<title id="title">{escape(TITLE)}</title>'
-    yield f'<desc id="description">{escape(DESCRIPTION)}</desc>'
-    yield f"<style>\n{_STYLE}\n</style>"
-    for name, head in (("way", "head"), ("signal", "signal-head")):
-        yield (
-            f'<marker id="{name}-end" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-            f'orient="auto"><path class="{head}" d="M0,0 L8,4 L0,8 z"/></marker>'
-        )
     for band in BANDS.values():
         yield f'<rect class="band" x="0" y="{band.top}" width="{WIDTH}" height="{band.height}" rx="6"/>'
-        top = band.top + band.height / 2 + 4 - _LINE * (len(band.words) - 1) / 2
-        yield from _lines(GUTTER / 2, top, band.words, "level")
+        top = band.top + band.height / 2 + 4 - LINE * (len(band.words) - 1) / 2
+        yield from lines(GUTTER / 2, top, band.words, "level")
     for number, (heading, variant) in enumerate(HEADINGS, start=1):
-        yield from _lines(_middle(number), 24, (heading,), "heading")
-        yield from _lines(_middle(number), 44, (variant,) if variant else (), "variant")
+        yield from lines(_middle(number), 24, (heading,), "heading")
+        yield from lines(_middle(number), 44, (variant,) if variant else (), "variant")
     parts = list(_parts())
     for kind in (Way, Box):  # boxes above the lines
         for part in parts:
             if isinstance(part, kind):
                 yield from part.draw()
     yield from _legend(686)
-    yield "</svg>"
 
 
 def _legend(y: float) -> Iterator[str]:
-    yield from _lines(
+    yield from lines(
         GUTTER,
         y,
         (

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import ast
 import inspect
+import shlex
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
+import messages
 from isoscope.core.errors import IsoscopeError
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -75,9 +77,7 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def errors() -> Iterator[str]:
-    """Every error class on its two axes."""
-    from isoscope.core import errors
-
+    """Every error class on its two axes, and every message with its hint."""
     yield "# Errors\n"
     yield (
         "Whatever Isoscope raises on purpose is an `IsoscopeError` of `isoscope.core.errors`, with `message` (what is "
@@ -85,22 +85,158 @@ def errors() -> Iterator[str]:
         "trying again can help. The exit status is that of the command line; `run` and `exec` end with the workload's "
         "own, and with `125` where Isoscope itself failed.\n\n"
         "| class | is a | fault | exit status | when |\n|---|---|---|---|---|\n"
-        + "".join(
-            _error_row(kind)
-            for kind in vars(errors).values()
-            if isinstance(kind, type) and issubclass(kind, errors.IsoscopeError)
-        )
+        + "".join(_error_row(kind) for kind in messages.kinds())
+    )
+    yield (
+        "## Messages\n\nAll that the code says of its own, by class, with the hint that comes with it. `<name>` stands "
+        "for a value, `...` for words that are put together when it happens: those of the kernel, of libvirt or of a "
+        "program that was run. To find a message, search for some of its words here.\n"
+    )
+    said = messages.said()
+    for kind in sorted({one.kind for one in said} - {"Lack"}):
+        yield f"### {kind}\n\n" + _messages(one for one in said if one.kind == kind)
+    yield (
+        "## What a host lacks\n\n`isoscope doctor` and `isoscope backends` print these; who asks for a backend all the "
+        "same gets them as `BackendUnavailable`.\n\n" + _messages(one for one in said if one.kind == "Lack")
     )
 
 
-def _error_row(kind: type[IsoscopeError]) -> str:
-    parent = kind.__bases__[0].__name__
-    return f"| `{kind.__name__}` | `{parent}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
+def _messages(said: Iterable[messages.Said]) -> str:
+    rows = (f"| {_code(one.message)} | {_code(one.hint)} |\n" for one in said)
+    return "| message | hint |\n|---|---|\n" + "".join(rows)
+
+
+def _code(text: str) -> str:
+    """A text as code in a cell of a table, whatever is in it."""
+    mark = "``" if "`" in text else "`"
+    gap = " " if mark == "``" else ""
+    escaped = " ".join(text.split()).replace("|", "\\|")
+    return f"{mark}{gap}{escaped}{gap}{mark}" if text else ""
+
+
+def _error_row(found: messages.Kind) -> str:
+    kind: type[IsoscopeError] = getattr(import_module(found.module), found.name)
+    return f"| `{found.name}` | `{found.parent}` | {kind.fault} | {kind.exit_status} | {_first_sentence(kind)} |\n"
 
 
 def _first_sentence(documented: Any) -> str:
     paragraph = (inspect.getdoc(documented) or "").split("\n\n")[0]
     return " ".join(paragraph.split())
+
+
+def configuration() -> Iterator[str]:
+    """Environment variables, and the files that are kept."""
+    from isoscope.core import settings
+
+    yield "# Configuration\n"
+    yield (
+        "There is no configuration file. What a command does is said by its [options](command-line.md), what an "
+        "instance may use by its [workload](workload.md), how it is isolated by the [options of its "
+        "backend](backends.md), and how it is measured by the [options of the benchmark](benchmarks.md). What is left "
+        "is here.\n"
+    )
+    yield "## Environment variables\n\n" + _variables(settings.VARIABLES)
+    yield "Of other programs, and heeded:\n\n" + _variables(settings.OTHERS)
+    yield (
+        "Workloads get none of these: an instance's environment is that of its image and of its workload "
+        "(`isoscope run -e NAME=VALUE`). That holds for the backend `process`, too.\n"
+    )
+    yield (
+        "## Files\n\nIn the state directory, `$ISOSCOPE_HOME`; run `isoscope gc` before removing it by hand:\n\n"
+        "| name | what it holds |\n|---|---|\n"
+        + "".join(f"| `{name}` | {meaning} |\n" for name, meaning in settings.STATE.items())
+    )
+    yield (
+        "Elsewhere:\n\n| path | what it is |\n|---|---|\n"
+        + "".join(f"| `{path}` | {meaning} |\n" for path, meaning in settings.ELSEWHERE.items())
+    )
+
+
+def _variables(variables: Iterable[Any]) -> str:
+    return "| variable | while it is not set | meaning |\n|---|---|---|\n" + "".join(
+        f"| `{v.name}` | {v.default} | {v.meaning} |\n" for v in variables
+    )
+
+
+def workloads() -> Iterator[str]:
+    """The workloads and images that are built in."""
+    from isoscope.benchmarks.workloads import WORKLOADS
+    from isoscope.images.recipes import Recipe, names
+
+    yield "# Built-in workloads and images\n"
+    yield (
+        "`isoscope compare NAME` and `Lab.workload(NAME)` know these by name. What else a workload may say is "
+        "[here](workload.md).\n\n"
+        "| workload | image | command |\n|---|---|---|\n"
+        + "".join(f"| `{name}` | `{w.image}` | `{_shell(w.command)}` |\n" for name, w in WORKLOADS.items())
+    )
+    yield (
+        "## Images\n\nMade of Debian packages of the host's release when they are first used, or by `isoscope image "
+        "build NAME`.\n\n"
+        "| image | what it is | packages | programs of ours | command |\n|---|---|---|---|---|\n"
+        + "".join(_image_row(Recipe.named(name)) for name in names())
+    )
+
+
+def _shell(command: Iterable[str]) -> str:
+    """The command as one would type it; its words hold neither double quotes nor dollars."""
+    return " ".join(word if word == shlex.quote(word) else f'"{word}"' for word in command)
+
+
+def _image_row(recipe: Any) -> str:
+    packages = ", ".join(f"`{package}`" for package in recipe.packages)
+    programs = ", ".join(f"`{program}`" for program in recipe.programs)
+    command = _shell(recipe.command)
+    return f"| `{recipe.name}` | {recipe.summary} | {packages} | {programs} | `{command}` |\n"
+
+
+#: Modules that others program against: what each is for, and which of its names; without any, those of `__all__`, or
+#: all that it defines.
+PYTHON: dict[str, tuple[str, tuple[str, ...]]] = {
+    "isoscope.core": ("What most programs need: `from isoscope.core import Lab, Workload`.", ()),
+    "isoscope.core.host": ("What this host can do, found out by doing; `Lab.host` is a `Host`.", ()),
+    "isoscope.core.backend": ("What a backend is; see [how to write one](../how-to/write-a-backend.md).", ()),
+    "isoscope.core.launch": ("What a backend is given.", ()),
+    "isoscope.core.rootfs": ("What an image store gives.", ()),
+    "isoscope.benchmarks": (
+        "Results, and what a benchmark is; see [how to write one](../how-to/write-a-benchmark.md).",
+        (),
+    ),
+    "isoscope.benchmarks.request": ("Options of benchmarks.", ()),
+    "isoscope.testing.conformance": ("The suite that every backend passes.", ("BackendConformance",)),
+    "isoscope.testing.fake": ("A backend that does as it is told, for tests.", ("FakePlugin", "lab_with")),
+    "isoscope.testing.host": ("What is left on a host.", ("HostSnapshot", "HostWatch")),
+    "isoscope.testing.channel": ("Pipes to hand to a command.", ()),
+}
+
+
+def python() -> Iterator[str]:
+    """Directives for autodoc: every public name of the modules that others program against."""
+    yield "# Python\n"
+    yield (
+        "Everything public, as its docstrings have it. Spans are integer nanoseconds, sizes bytes, unless it says "
+        "otherwise. What goes wrong is an [IsoscopeError](errors.md).\n"
+    )
+    for name, (purpose, names) in PYTHON.items():
+        yield f"## {name}\n\n{purpose}\n"
+        yield "```{eval-rst}\n" + "\n".join(_directives(name, names)) + "\n```\n"
+
+
+def _directives(name: str, names: Sequence[str]) -> Iterator[str]:
+    module = import_module(name)
+    for public in names or getattr(module, "__all__", None) or _defined(module):
+        thing = getattr(module, public)
+        kind = "class" if isinstance(thing, type) else "function" if callable(thing) else "data"
+        yield f".. auto{kind}:: {name}.{public}"
+        yield ""
+
+
+def _defined(module: Any) -> list[str]:
+    return [
+        name
+        for name, thing in vars(module).items()
+        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+    ]
 
 
 def backends() -> Iterator[str]:
@@ -242,9 +378,12 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "backends.md": backends,
     "benchmarks.md": benchmarks,
     "command-line.md": command_line,
+    "configuration.md": configuration,
     "errors.md": errors,
     "hooks.md": hooks,
     "metrics.md": metrics,
+    "python.md": python,
+    "workloads.md": workloads,
 }
 
 

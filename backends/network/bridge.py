@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,11 @@ from isoscope.core.errors import HostError
 from isoscope.core.registry import Record, Registry
 
 _log = logging.getLogger(__name__)
+
+
+def _may_build() -> bool:
+    """Devices, rules and switches of the host are root's."""
+    return os.geteuid() == 0
 
 
 class BridgeNetwork:
@@ -50,6 +56,8 @@ class BridgeNetwork:
         A second call for the same record returns the same lease. Raises HostError when the network cannot be built,
         or has no address left.
         """
+        if not _may_build():
+            raise HostError("the network bridge needs root", hint="use --network none or host, or run as root")
         with locked(self._directory):
             leases = self._load()
             self._build(leases)
@@ -91,8 +99,10 @@ class BridgeNetwork:
     def sweep(self, live: Iterable[Record]) -> list[str]:
         """Free the addresses of instances that are gone; when none is left, take the bridge down with all its company.
 
-        Returns a line for each thing removed.
+        Returns a line for each thing removed: none for a user who could never build a bridge.
         """
+        if not _may_build():
+            return []
         with locked(self._directory):
             leases = self._load()
             gone = self._gone(leases, live)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import click
+from isoscope.core import settings
 from isoscope.core.cli.context import Session
 from isoscope.core.cli.failure import report
 from isoscope.core.errors import NotFound
@@ -64,7 +65,7 @@ def _nearest(name: str, known: dict[str, Any]) -> str | None:
 @click.option(
     "--connect",
     metavar="URI",
-    envvar="ISOSCOPE_LIBVIRT_URI",
+    envvar=settings.LIBVIRT_URI.name,
     help="Use the libvirt daemon at URI instead of the embedded driver (ISOSCOPE_LIBVIRT_URI).",
 )
 @click.version_option(version=None, package_name="isoscope", message="%(prog)s %(version)s")

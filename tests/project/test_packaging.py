@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,24 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, folders: set[st
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
         assert any(name.endswith(".dist-info/licenses/LICENSE") for name in archive.namelist())
     assert held == expected
+
+
+def test_both_archives_hold_what_an_index_of_packages_wants_to_know(wheel: Path) -> None:
+    run(sys.executable, "-m", "twine", "check", "--strict", *wheel.parent.iterdir(), cwd=wheel.parent)
+    assert {path.suffix for path in wheel.parent.iterdir()} == {".whl", ".gz"}
+
+
+def test_the_version_is_the_same_everywhere(
+    root: Path, project: dict[str, Any], wheel: Path, clean_python: Path
+) -> None:
+    version = project["project"]["version"]
+    assert wheel.name.startswith(f"isoscope-{version}-")
+    assert run(clean_python.parent / "isoscope", "--version", cwd=wheel.parent).split()[-1] == version
+    headings = re.findall(r"^## \[([^\]]+)\]", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert len(headings) == 1 or headings[1] == version  # the first release has none before it
+    tags = run("git", "tag", "--points-at", "HEAD", "v*", cwd=root).split()
+    assert not tags or tags == [f"v{version}"]
 
 
 def test_every_module_of_the_wheel_can_be_imported(clean_python: Path, folders: set[str], tmp_path: Path) -> None:

@@ -188,6 +188,24 @@ def test_limits_without_a_delegated_cgroup_are_refused_before_anything_is_made(u
     shutil.rmtree(user.home / "names")
 
 
+def test_the_bridge_is_refused_without_root_and_nothing_of_it_is_looked_for(user):
+    done = user.python(
+        """
+        from isoscope.backends.network import BridgeNetwork
+
+        record = Registry(home).create(name="", variant="vm", workload={}, image="x")
+        try:
+            BridgeNetwork(home).lease(record)
+        except IsoscopeError as error:
+            refused = error.message
+        record.forget()
+        answer([refused, backend.sweep([])])
+        """
+    )
+    assert done == ["the network bridge needs root", []]
+    assert not (user.home / "network").exists()
+
+
 def test_a_user_that_is_not_mapped(user):
     script = """
         try:
