@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.fairness import alike, differences
@@ -14,13 +12,12 @@ from isoscope.benchmarks.report.headline import columns, headline
 from isoscope.benchmarks.report.host import glance, host_facts
 from isoscope.benchmarks.report.page import command, notes, title
 from isoscope.benchmarks.report.section import Section, sections
+from isoscope.benchmarks.report.template import environment
 from isoscope.benchmarks.results.files import write_text
-from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.results.quantity import MISSING
 from isoscope.benchmarks.results.run import Run
 from isoscope.benchmarks.results.summary import Series, Summary
 from isoscope.benchmarks.results.verdict import CLOCK, doubtful, verdicts
-from isoscope.core.cli.output import printable
-from isoscope.core.units import format_duration
 
 
 def write(directory: Path) -> Path:
@@ -37,69 +34,39 @@ def write(directory: Path) -> Path:
 
 def render(run: Run, found: list[Section]) -> str:
     """The page."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
-    )
-    environment.filters |= {
-        "quantity": quantity,
-        "number": number,
-        "interval": interval,
-        "duration": format_duration,
-        "coded": _coded,
-        "breakable": _breakable,
-    }
     summary, terms = run.results, run.terms
     here = files("isoscope.benchmarks.report")
-    return environment.from_string((here / "report.html").read_text(encoding="utf-8")).render(
-        style=Markup((here / "report.css").read_text(encoding="utf-8")),  # noqa: S704 -- ours
-        svg=lambda figure: Markup(figure.svg),  # noqa: S704 -- drawn by us, with names escaped
-        missing=MISSING,
-        p_value=p_value,
-        summary=summary,
-        terms=terms,
-        title=title(run),
-        doubtful=doubtful(run),
-        verdicts=verdicts(run),
-        clock=CLOCK,
-        glance=glance(run.environment),
-        columns=columns(run),
-        colour=lambda place: place % len(COLOURS),
-        mark=lambda place: MARKS[shape(place)],
-        headline=headline(run),
-        unsure=dict.fromkeys(reason for section in found for reason in section.reasons),
-        sections=found,
-        metrics=_metrics(summary),
-        alike=alike(terms),
-        differences=differences(summary, run.environment),
-        harness=_harness(summary),
-        host=host_facts(run.environment),
-        notes=notes(run.environment),
-        command=command(terms),
+    return (
+        environment()
+        .from_string((here / "report.html").read_text(encoding="utf-8"))
+        .render(
+            style=Markup((here / "report.css").read_text(encoding="utf-8")),  # noqa: S704 -- ours
+            missing=MISSING,
+            p_value=p_value,
+            summary=summary,
+            terms=terms,
+            title=title(run),
+            doubtful=doubtful(run),
+            verdicts=verdicts(run),
+            clock=CLOCK,
+            glance=glance(run.environment),
+            columns=columns(run),
+            colour=lambda place: place % len(COLOURS),
+            mark=lambda place: MARKS[shape(place)],
+            headline=headline(run),
+            unsure=dict.fromkeys(reason for section in found for reason in section.reasons),
+            sections=found,
+            metrics=_metrics(summary),
+            alike=alike(terms),
+            differences=differences(summary, run.environment),
+            harness=_harness(summary),
+            host=host_facts(run.environment),
+            notes=notes(run.environment),
+            command=command(terms),
+        )
     )
-
-
-def _shown(value: Any) -> Any:
-    """What stands for a value on the page: strangers' control characters as escapes, and our markup as it is."""
-    if not isinstance(value, str) or hasattr(value, "__html__"):
-        return value
-    return "\n".join(map(printable, value.split("\n")))
-
-
-def _coded(text: str) -> Any:
-    """A sentence of a benchmark in which `this` is code."""
-    from markupsafe import Markup, escape
-
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(_shown(text)))))  # noqa: S704 -- escaped above
-
-
-def _breakable(name: str) -> Any:
-    """A name that may be broken behind its underscores."""
-    from markupsafe import Markup
-
-    return Markup("_<wbr>").join(str(_shown(name)).split("_"))
 
 
 def p_value(value: float | None) -> str:
