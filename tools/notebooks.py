@@ -61,7 +61,6 @@ def execute(notebook: Any, directory: Path) -> None:
         timeout=LIMIT,
         resources={"metadata": {"path": str(directory)}},
         record_timing=False,
-        store_widget_state=False,
     )
     client.execute(env=os.environ | {"IPYTHONDIR": str(directory / ".ipython")})
 
