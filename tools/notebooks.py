@@ -88,7 +88,7 @@ def _joined(outputs: list[Any]) -> Iterator[Any]:
 def _settled(output: Any, words: Mapping[str, str]) -> Any:
     if "data" in output:
         if "application/vnd.jupyter.widget-view+json" in output.data:  # a widget lives in a kernel
-            output.data = nbformat.from_dict({"text/markdown": "*Run this cell for the knob.*"})
+            output.data = nbformat.from_dict({"text/markdown": "*Here is a knob, once this cell has been run.*"})
         for kind, text in output.data.items():
             if isinstance(text, str) and kind.startswith(("text/", "image/svg")):
                 output.data[kind] = _plain(text, words)
