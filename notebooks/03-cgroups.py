@@ -100,7 +100,7 @@ if may:
 #
 # The limit is a quota in each period: at most so many microseconds of processor time in every 100 000. Half a
 # processor is 50 000. A program that does nothing but work shows what that means. We let it run free for a moment,
-# then halve it, then leave it a fifth.
+# then halve it, then leave it a fifth, and last a twentieth.
 
 
 # %%
@@ -138,8 +138,8 @@ def watch_cpu(plan, step=0.25):
             axes.clear()
             axes.step(at, allowed, where="mid", label="allowed", marker="")
             axes.plot(at, used, label="used")
-            axes.set(xlabel="seconds", ylabel="processors", ylim=(0, 1.15), xlim=(0, sum(s for _, s in plan) * 1.1))
-            axes.legend(loc="lower left")
+            axes.set(xlabel="seconds", ylabel="processors", ylim=(0, 1.15), xlim=(0, None))
+            axes.legend(loc="upper right")
             handle.update(figure)
         busy.kill()
     plt.close(figure)
@@ -147,7 +147,7 @@ def watch_cpu(plan, step=0.25):
 
 
 if may:
-    samples = watch_cpu([(None, 1), (0.5, 1), (0.5, 1), (0.2, 1), (0.2, 1)])
+    samples = watch_cpu([(None, 1), (0.5, 1.25), (0.2, 1.25), (0.05, 1.25)])
 
 # %% [markdown]
 # The limit does not make the processor slower. In each period the group runs at full speed until its quota is spent,
@@ -218,7 +218,8 @@ if may:
     assert tight["charged"].max() <= 64
 
 # %% [markdown]
-# Turn the knob: where does the curve end, and when is there no kill at all? (Run the cell if there is no slider.)
+# Turn the knob: where does the curve end, and when is there no kill at all? (There is a slider once the cell has been
+# run.)
 
 # %%
 if may:

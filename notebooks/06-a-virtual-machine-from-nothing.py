@@ -274,8 +274,8 @@ def start_by_libvirt(xml):
         (Path(root) / "etc").mkdir()
         as_root = 'user = "+0"\ngroup = "+0"\n' if os.geteuid() == 0 else ""
         (Path(root) / "etc/qemu.conf").write_text(SETTINGS + as_root)
-        errors_only = os.environ | {"LIBVIRT_LOG_OUTPUTS": "4:stderr"}
-        subprocess.run([sys.executable, "-c", RUN, root, xml], check=True, timeout=170, env=errors_only)
+        logged = os.environ | {"LIBVIRT_LOG_OUTPUTS": f"1:file:{root}/log"}
+        subprocess.run([sys.executable, "-c", RUN, root, xml], check=True, timeout=170, env=logged)
 
 
 if may:

@@ -88,6 +88,14 @@ def _trust(path: Path) -> None:
     NotebookNotary().sign(nbformat.read(path, as_version=4))
 
 
+def _settle(configuration: Path) -> None:
+    """JupyterLab's first question would be whether it may fetch news from elsewhere: no, until its user wants it."""
+    settings = configuration / "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text('{"fetchNews": "false", "checkForUpdates": false}\n')
+
+
 def _has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
@@ -100,15 +108,19 @@ def _become_jupyter(directory: Path, opened: str, *, port: int | None, browser: 
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.allow_remote_access=False",
         "--KernelManager.transport_encryption=auto",  # who else is on this host could read from a kernel's ports
+        "--ServerApp.log_level=WARNING",
+        "--LabApp.extension_manager=readonly",
         f"--ServerApp.root_dir={directory}",
         f"--LabApp.default_url=/lab/tree/{opened}" if opened else "--LabApp.default_url=/lab",
         f"--ServerApp.open_browser={browser}",
         *(["--ServerApp.allow_root=True"] if os.geteuid() == 0 else []),
         *([f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port else []),
     ]
+    configuration = directory / ".jupyter"  # the user's own could do away with the token
+    _settle(configuration)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("JUPYTER_TOKEN")},
-        "JUPYTER_CONFIG_DIR": str(directory / ".jupyter"),  # the user's own could do away with the token
+        "JUPYTER_CONFIG_DIR": str(configuration),
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is the one that can import what is running here
     }
     sys.stdout.flush()
