@@ -1,7 +1,7 @@
 # `make` lists what there is. Every target installs what it needs first; see tools/setup.
 # ARGS goes on to the program: make compare ARGS="--quick -b container -b vm", make test ARGS="tests/core -k pump".
 
-.PHONY: help setup peers dev compare test bench lint docs clean
+.PHONY: help setup peers dev compare test bench lint docs notebooks clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ lint: dev  ## formatting, lints and types only
 
 docs: dev  ## build the docs into docs/_build/html
 	.venv/bin/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html $(ARGS)
+
+notebooks: dev  ## build notebooks/*.ipynb from the text beside them, and run them (ARGS=03 for one)
+	.venv/bin/python tools/notebooks.py $(ARGS)
 
 clean:  ## remove what the targets made here, .venv included; runs/ stays
 	rm -rf .venv build dist docs/_build isoscope.egg-info .mypy_cache .pytest_cache .ruff_cache

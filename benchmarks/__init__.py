@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
     from isoscope.benchmarks.metric import Direction, Metric
+    from isoscope.benchmarks.report.figure import plot_style
     from isoscope.benchmarks.results.run import Run
 
 _HOME = {
@@ -21,9 +22,10 @@ _HOME = {
     "Run": "results.run",
     "Trial": "benchmark",
     "Value": "benchmark",
+    "plot_style": "report.figure",
 }
 
-__all__ = ["Benchmark", "Direction", "Metric", "Run", "Trial", "Value"]
+__all__ = ["Benchmark", "Direction", "Metric", "Run", "Trial", "Value", "plot_style"]
 
 
 def __getattr__(name: str) -> Any:

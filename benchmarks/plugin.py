@@ -197,6 +197,14 @@ def isoscope_register_commands(register: Callable[[str, str, Callable[[], click.
 
 
 @hookimpl
+def isoscope_display(shown: Any) -> dict[str, str] | None:
+    """Show what the core returns as the reports show it."""
+    from isoscope.benchmarks.display.bundle import bundle
+
+    return bundle(shown)
+
+
+@hookimpl
 def isoscope_compare(lab: Lab, comparison: Comparison) -> Any:
     """Carry out a comparison with the harness of this package."""
     from isoscope.benchmarks.harness.compare import compare

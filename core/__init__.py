@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from isoscope.core.hookspecs import hookimpl
     from isoscope.core.instance import Exit, Instance, Stats, Status
     from isoscope.core.lab import Lab
+    from isoscope.core.plan import Plan
+    from isoscope.core.result import Result
     from isoscope.core.timeline import Timeline
     from isoscope.core.variant import Variant
     from isoscope.core.workload import Mount, Network, Resources, Workload
@@ -24,7 +26,9 @@ _HOME = {
     "Lab": "lab",
     "Mount": "workload",
     "Network": "workload",
+    "Plan": "plan",
     "Resources": "workload",
+    "Result": "result",
     "Stats": "instance",
     "Status": "instance",
     "Timeline": "timeline",
@@ -40,7 +44,9 @@ __all__ = [
     "Lab",
     "Mount",
     "Network",
+    "Plan",
     "Resources",
+    "Result",
     "Stats",
     "Status",
     "Timeline",

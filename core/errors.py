@@ -45,6 +45,10 @@ class IsoscopeError(Exception):
             "hint": self.hint,
         }
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints in place of a traceback, which `traceback.print_exc()` in the next cell still shows."""
+        return [f"error: {self.message}", *([f"hint: {self.hint}"] if self.hint else [])]
+
 
 class InputError(IsoscopeError):
     """The request cannot be right: an unknown name, a malformed size, an option that does not exist."""

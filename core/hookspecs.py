@@ -72,5 +72,13 @@ def isoscope_image_store(home: Path) -> ImageStore | None:
 
 
 @hookspec(firstresult=True)
+def isoscope_display(shown: Any) -> dict[str, str] | None:
+    """How a notebook shows an object of ours: MIME type to text, `{"text/html": "<p>..."}`, escaped; None for its repr.
+
+    Asked for a `Result`, a `Plan`, a `Timeline`, and a lab's `host`. The first plugin that returns something wins.
+    """
+
+
+@hookspec(firstresult=True)
 def isoscope_compare(lab: Lab, comparison: Comparison) -> Any:
     """Carry out a comparison and return its `isoscope.benchmarks.Run`. The first plugin that returns one wins."""

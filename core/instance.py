@@ -194,6 +194,11 @@ class Instance(ABC):
         self._require("read the statistics of", Status.RUNNING, Status.PAUSED)
         return self._stats()
 
+    def used(self) -> Stats:
+        """What an ended workload has used in all; None for what nobody knows any more, and for what was only then."""
+        self._require("add up what was used by", Status.STOPPED)
+        return self._used()
+
     def processes(self) -> tuple[int, ...]:
         """The host's processes that the backend runs for this instance alone, by pid; none when it does not run.
 
@@ -268,6 +273,9 @@ class Instance(ABC):
 
     def _stats(self) -> Stats:
         raise Unsupported(f"backend {self.launch.variant.backend!r} has no statistics")
+
+    def _used(self) -> Stats:
+        return Stats()
 
     def _host_pids(self) -> tuple[int, ...]:
         raise Unsupported(f"backend {self.launch.variant.backend!r} does not tell what it runs on this host")

@@ -12,17 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from isoscope.core.backend import Backend, Context, Step
+from isoscope.core.backend import Backend, Context
 from isoscope.core.capabilities import Capabilities
+from isoscope.core.display import show_log
 from isoscope.core.errors import BackendUnavailable, InputError, IsoscopeError
 from isoscope.core.home import state_directory
 from isoscope.core.host import Host
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
-from isoscope.core.output import Stdio
+from isoscope.core.output import Stdio, read_log
+from isoscope.core.plan import Plan
 from isoscope.core.plugins import choose, offers, plugin_manager
 from isoscope.core.pump import Pump
 from isoscope.core.registry import Record, Registry
+from isoscope.core.result import Result
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
 
@@ -47,6 +50,7 @@ class Lab:
         self._backends: dict[str, Backend] = {}
         self._pump: Pump | None = None
         self._lock = threading.Lock()  #: what is kept between instances is made once, whichever threads ask
+        show_log()
 
     # What there is
 
@@ -75,6 +79,10 @@ class Lab:
         """What a variant can do. Raises NotFound, and InputError for an option that its backend does not take."""
         backend = self.backend(variant.backend)
         return backend.capabilities_for(variant.backend_options(backend.options))
+
+    def ready(self) -> list[str]:
+        """The backends that lack nothing here; `backend(name).lacks()` says what the others do, and what gets it."""
+        return [name for name in self.backend_names if not self.backend(name).lacks()]
 
     @cached_property
     def images(self) -> ImageStore:
@@ -134,11 +142,11 @@ class Lab:
             pump=self._pump,
         )
 
-    def plan(self, workload: Workload, backend: str | Variant = "container") -> list[Step]:
-        """The steps that starting the workload would take; nothing is done."""
-        launch = self.prepare(workload, backend)
+    def plan(self, workload: str | Workload, backend: str | Variant = "container") -> Plan:
+        """The steps that starting the workload would take; nothing is done. Raises what `prepare` raises."""
+        launch = self.prepare(self._named(workload), backend)
         try:
-            return self.backend(launch.variant.backend).plan(launch)
+            return Plan(self.backend(launch.variant.backend).plan(launch))
         finally:
             launch.record.forget()
 
@@ -164,6 +172,30 @@ class Lab:
             instance.delete()
             raise
         return instance
+
+    def run(
+        self, workload: str | Workload, backend: str | Variant = "container", *, timeout: float | None = None
+    ) -> Result:
+        """Run a workload, or a registered one by its name, to its end, and tell all about it; nothing of it is left.
+
+        A status other than 0 is no error. Raises what `create` and `Instance.start` raise, and Timeout after `timeout`
+        seconds from when it was started.
+        """
+        with self.start(self._named(workload), backend) as instance:
+            end = instance.wait(timeout)
+            pieces, used = tuple(read_log(instance.record.log)), instance.used()
+        return Result(
+            workload=instance.workload,
+            variant=instance.launch.variant,
+            exit=end,
+            pieces=pieces,
+            timeline=instance.timeline,
+            proof=instance.proof(),
+            stats=used,
+        )
+
+    def _named(self, workload: str | Workload) -> Workload:
+        return self.workload(workload) if isinstance(workload, str) else workload
 
     # Comparisons
 
@@ -193,13 +225,11 @@ class Lab:
         """
         from isoscope.core.comparison import Comparison
 
-        if isinstance(workload, str):
-            workload = self.workload(workload)
-        names = backends or self._ready()
+        names = backends or [name for name in self.ready() if self.backend(name).by_default]
         variants = tuple(Variant.parse(text) for text in names)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         comparison = Comparison(
-            workload=workload,
+            workload=None if workload is None else self._named(workload),
             variants=variants,
             benchmarks=tuple(benchmarks),
             blocks=blocks,
@@ -215,11 +245,6 @@ class Lab:
         if run is None:
             raise InputError("no plugin offers comparisons", hint="unset ISOSCOPE_PLUGINS, or reinstall isoscope")
         return run
-
-    def _ready(self) -> list[str]:
-        """The backends that are compared when nobody says which."""
-        names = (name for name in self.backend_names if self.backend(name).by_default)
-        return [name for name in names if not self.backend(name).lacks()]
 
     # Hygiene
 

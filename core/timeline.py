@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from time import monotonic_ns
 from types import MappingProxyType
 
+from isoscope.core.display import Displayed
 
-class Timeline:
+
+class Timeline(Displayed):
     """The moments of one instance: `start`, then the end of each phase, then `exit` and `deleted`.
 
     The phases partition the span from `start` to `ready`: each lasts from the moment before it to its own.

@@ -7,6 +7,7 @@ import os
 import signal
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from isoscope.backends.launcher.cgroups import Cgroup
@@ -158,6 +159,9 @@ class LaunchedInstance(Instance):
 
     def _stats(self) -> Stats:
         return self._cgroup.stats()
+
+    def _used(self) -> Stats:
+        return replace(self._cgroup.stats(), memory=None, pids=None)
 
     def _host_pids(self) -> tuple[int, ...]:
         if not self._cgroup.directories:

@@ -135,6 +135,11 @@ class VmInstance(GuestInstance):
             used = self._process.stats()
         return replace(used, pids=pids)
 
+    def _used(self) -> Stats:
+        used = self._cgroup.stats() if self._cgroup.directories else Stats()
+        pids = self._cgroup.processes() if self._cgroup.directories else ()
+        return Stats(cpu_ns=cpu_time(pids) if pids else None, memory_peak=used.memory_peak)  # while QEMU is still there
+
     def _host_pids(self) -> tuple[int, ...]:
         if self._cgroup.directories:
             return self._cgroup.processes()

@@ -11,6 +11,7 @@ from pathlib import Path
 from isoscope.benchmarks.benchmark import Benchmark
 from isoscope.benchmarks.harness import environment
 from isoscope.benchmarks.harness.agree import agree, agreed
+from isoscope.benchmarks.harness.display import unless_told
 from isoscope.benchmarks.harness.harness import Harness, Progress
 from isoscope.benchmarks.harness.interrupts import Interrupted, Interrupts
 from isoscope.benchmarks.harness.plan import remaining
@@ -31,10 +32,10 @@ def compare(lab: Lab, comparison: Comparison) -> Run:
     Everything that can be refused is refused before anything is measured: InputError, NotFound, Unsupported or
     BackendUnavailable. A signal stops the measuring; what is done is summarized all the same, and `Interrupted` raised.
     """
-    progress = comparison.progress or (lambda _: None)
-    stopped = (_go_on if comparison.resume else _begin)(lab, comparison, progress)
-    progress({"event": "summary"})
-    run, _ = derive(lab, comparison.directory)
+    with unless_told(comparison.progress) as progress:
+        stopped = (_go_on if comparison.resume else _begin)(lab, comparison, progress)
+        progress({"event": "summary"})
+        run, _ = derive(lab, comparison.directory)
     if stopped is not None:
         stopped.run = run
         raise stopped

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar with the time left on a terminal, a line for what matters elsewhere.
+"""Progress: a bar on a terminal, a line for what matters in a log, a line that changes in a notebook.
 
 Drawn between trials only: a thread that redraws would take its share of the CPU in the middle of what is measured.
 """
@@ -11,9 +11,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from isoscope.core.cli.output import printable
+from isoscope.core.display import in_notebook
 from isoscope.core.units import format_duration
 
 _Event = dict[str, Any]
+
+
+@contextmanager
+def unless_told(progress: Callable[[_Event], None] | None) -> Iterator[Callable[[_Event], None]]:
+    """The caller's own; where there is none, a notebook's, and elsewhere nothing."""
+    if progress is not None or not in_notebook():
+        yield progress or (lambda _: None)
+        return
+    cell = _Cell()
+    try:
+        yield cell
+    finally:
+        cell.close()
 
 
 @contextmanager
@@ -27,6 +41,40 @@ def display() -> Iterator[Callable[[_Event], None]]:
         yield bar
     finally:
         bar.close()
+
+
+class _Cell:
+    """For notebooks: one line below the cell that compares, drawn anew; notes and failures stay."""
+
+    def __init__(self) -> None:
+        from IPython.display import DisplayHandle
+
+        self._handle = DisplayHandle()
+        self._told: list[str] = []
+        self._total = self._made = 0
+        self._handle.display({"text/plain": "preparing"}, raw=True)
+
+    def __call__(self, event: _Event) -> None:
+        if event["event"] == "begin":
+            self._total, self._made = event["trials"], event["made"]
+        elif event["event"] == "made":
+            self._made += 1
+        if event["event"] in ("note", "made") and (text := _text(event)):
+            self._told.append(text)
+        now = f"{self._made} of {self._total} trials"
+        if event["event"] == "trial":
+            now += f", {event['benchmark']} of {event['variant']}{_left(event)}"
+        elif not self._total:
+            now = _text(event) or "preparing"
+        self._update(now)
+
+    def close(self) -> None:
+        """What is left standing."""
+        self._update(f"{self._made} trials made")
+
+    def _update(self, now: str) -> None:
+        # Plain text: names of variants are no markup, and every frontend can show it.
+        self._handle.update({"text/plain": "\n".join(map(printable, [*self._told, now]))}, raw=True)
 
 
 class _Lines:

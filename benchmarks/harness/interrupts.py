@@ -21,6 +21,11 @@ class Interrupted(KeyboardInterrupt):
         self.signal_number = signal_number
         self.run: Run | None = None
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook, a line in place of a traceback."""
+        where = "" if self.run is None else f"; what is done is in {str(self.run.directory)!r}, and resume=True goes on"
+        return [f"{self}{where}"]
+
 
 class Interrupts:
     """Turns SIGINT and SIGTERM into `Interrupted`, while it is open as a context manager.

@@ -66,6 +66,23 @@ class Figure:
         head, _, body = self.svg.partition(">")
         return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>{_ALONE}{body}\n'
 
+    def _repr_html_(self) -> str:
+        from isoscope.benchmarks.display.bundle import figures_html
+
+        return figures_html([self])
+
+
+def plot_style() -> dict[str, Any]:
+    """Parameters of matplotlib for plots of one's own that look like the reports': `plt.rcParams.update(plot_style())`.
+
+    Lines differ in colour, stroke and marker, so that nobody has to tell them apart by colour alone.
+    """
+    from cycler import cycler
+
+    ground = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#ffffff")
+    cycle = cycler(color=COLOURS, linestyle=LINES, marker=MARKERS)
+    return {**_STYLE, **ground, "axes.prop_cycle": cycle, "axes.grid": True, "grid.alpha": 0.3}
+
 
 @contextmanager
 def canvas(width: float, height: float) -> Iterator[Canvas]:

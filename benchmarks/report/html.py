@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.fairness import alike, differences
@@ -14,16 +12,12 @@ from isoscope.benchmarks.report.headline import columns, headline
 from isoscope.benchmarks.report.host import glance, host_facts
 from isoscope.benchmarks.report.page import command, notes, title
 from isoscope.benchmarks.report.section import Section, sections
+from isoscope.benchmarks.report.template import environment
 from isoscope.benchmarks.results.files import write_text
-from isoscope.benchmarks.results.quantity import MISSING, interval, number, quantity
+from isoscope.benchmarks.results.quantity import MISSING
 from isoscope.benchmarks.results.run import Run
 from isoscope.benchmarks.results.summary import Series, Summary
 from isoscope.benchmarks.results.verdict import CLOCK, doubtful, verdicts
-from isoscope.core.cli.output import printable
-from isoscope.core.units import format_duration
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 
 def write(directory: Path) -> Path:
@@ -70,49 +64,6 @@ def render(run: Run, found: list[Section]) -> str:
             command=command(terms),
         )
     )
-
-
-def environment() -> Environment:
-    """Where templates of pages are made: everything is escaped, and our style sheet and filters are there."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    made = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
-    )
-    made.filters |= {
-        "quantity": quantity,
-        "number": number,
-        "interval": interval,
-        "duration": format_duration,
-        "coded": _coded,
-        "breakable": _breakable,
-    }
-    style = (files("isoscope.benchmarks.report") / "report.css").read_text(encoding="utf-8")
-    made.globals["style"] = Markup(style)  # noqa: S704 -- ours
-    made.globals["svg"] = lambda figure: Markup(figure.svg)  # noqa: S704 -- drawn by us, with names escaped
-    return made
-
-
-def _shown(value: Any) -> Any:
-    """What stands for a value on the page: strangers' control characters as escapes, and our markup as it is."""
-    if not isinstance(value, str) or hasattr(value, "__html__"):
-        return value
-    return "\n".join(map(printable, value.split("\n")))
-
-
-def _coded(text: str) -> Any:
-    """A sentence of a benchmark in which `this` is code."""
-    from markupsafe import Markup, escape
-
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(_shown(text)))))  # noqa: S704 -- escaped above
-
-
-def _breakable(name: str) -> Any:
-    """A name that may be broken behind its underscores."""
-    from markupsafe import Markup
-
-    return Markup("_<wbr>").join(str(_shown(name)).split("_"))
 
 
 def p_value(value: float | None) -> str:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from isoscope.benchmarks.report.figure import Figure
-from isoscope.benchmarks.report.html import environment
+from isoscope.benchmarks.report.template import environment
 from isoscope.benchmarks.reproduce import rule
 from isoscope.benchmarks.reproduce.judge import judge
 from isoscope.benchmarks.reproduce.offer import offered

@@ -13,6 +13,7 @@ from isoscope.benchmarks.results.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
+    from isoscope.benchmarks.report.figure import Figure
     from isoscope.benchmarks.results.summary import Summary
 
 MANIFEST = "manifest.json"
@@ -153,6 +154,18 @@ class Run:
         partial = self.directory / ".trials.parquet.new"
         pq.write_table(table, partial, compression="zstd")
         partial.replace(self.directory / "trials.parquet")
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """The plots of its report by their names, those of the files in `plots/`."""
+        from isoscope.benchmarks.report.section import sections
+
+        return {figure.name: figure for section in sections(self) for figure in section.figures}
+
+    def _repr_html_(self) -> str:
+        from isoscope.benchmarks.display.bundle import run_html
+
+        return run_html(self)
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r})"

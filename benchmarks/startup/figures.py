@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.report.axes import Axis, scale
-from isoscope.benchmarks.report.figure import INK, Figure, canvas, clean, figure
+from isoscope.benchmarks.report.figure import Figure, canvas, clean, figure
 from isoscope.benchmarks.report.plots import WIDTH, Line, bars, curve, ecdf, found, legend, who
-from isoscope.benchmarks.startup.metrics import MAKESPAN, PHASES, STARTUP
+from isoscope.benchmarks.startup.look import bar, fills_of, patches
+from isoscope.benchmarks.startup.metrics import MAKESPAN, STARTUP
 from isoscope.core.units import format_duration
 
 if TYPE_CHECKING:
@@ -17,22 +18,6 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
     from isoscope.benchmarks.results.summary import Series
     from matplotlib.axes import Axes
-    from matplotlib.patches import Patch
-
-#: Fill and hatch of each phase. Container and VM share hues that never stand in one bar.
-_FILLS = {
-    "cgroup": ("#e69f00", ""),
-    "network": ("#56b4e9", ""),
-    "clone": ("#009e73", ""),
-    "rootfs": ("#f0e442", ""),
-    "define": ("#e69f00", "//"),
-    "vmm": ("#d55e00", ""),
-    "kernel": ("#0072b2", ""),
-    "init": ("#cc79a7", ""),
-    "exec": ("#9aa0a6", ""),
-    "ready": ("#d5d8dc", ".."),
-}
-_OTHERS = (("#56b4e9", "\\\\"), ("#009e73", "\\\\"), ("#cc79a7", "\\\\"), ("#d55e00", "\\\\"))
 
 
 def figures(run: Run) -> list[Figure]:
@@ -124,18 +109,18 @@ def _phases(run: Run) -> Figure | None:
     moments = {one.name: ends for one in found if len(ends := _moments(run, one))}
     if not moments:
         return None
-    fills = _fills([phase for ends in moments.values() for phase in ends.index])
+    fills = fills_of([phase for ends in moments.values() for phase in ends.index])
     with canvas(WIDTH, 1.7 + 1.0 * len(moments)) as drawn:
         absolute, share = drawn.subplots(2, 1)
         first = min(float(ends.iloc[ends.to_numpy().nonzero()[0][0]]) for ends in moments.values())
         left = 10 ** np.floor(np.log10(first))
         for row, ends in enumerate(moments.values()):
-            _bar(absolute, row, np.maximum(np.append(0, ends), left), ends.index, fills)
+            bar(absolute, row, np.maximum(np.append(0, ends), left), ends.index, fills)
             total = float(ends.iloc[-1])
             absolute.annotate(
                 f" {format_duration(total)}", (total, row), xytext=(2, 0), textcoords="offset points", va="center"
             )
-            _bar(share, row, np.append(0, ends) / total * 100, ends.index, fills)
+            bar(share, row, np.append(0, ends) / total * 100, ends.index, fills)
             _inscribe(share, row, ends, fills)
         absolute.set_xlim(left, max(float(ends.iloc[-1]) for ends in moments.values()) * 4)
         scale(absolute, "x", Axis("time since start(), where later phases look shorter than they are", "ns"), log=True)
@@ -146,7 +131,7 @@ def _phases(run: Run) -> Figure | None:
             axes.invert_yaxis()
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0)
-        legend(drawn, _patches(fills))
+        legend(drawn, patches(fills))
         return figure(
             drawn,
             name="startup-phases",
@@ -157,12 +142,6 @@ def _phases(run: Run) -> Figure | None:
                 "duration. Ends of bars are medians over the trials, so that phases add up to the p50 of startup.ready."
             ),
         )
-
-
-def _bar(axes: Axes, row: int, edges: Any, phases: Any, fills: dict[str, tuple[str, str]]) -> None:
-    for phase, start, end in zip(phases, edges, edges[1:], strict=False):
-        colour, hatch = fills[phase]
-        axes.barh(row, end - start, left=start, height=0.62, color=colour, hatch=hatch, edgecolor=INK, linewidth=0.5)
 
 
 def _inscribe(axes: Axes, row: int, ends: pd.Series[float], fills: dict[str, tuple[str, str]]) -> None:
@@ -183,22 +162,6 @@ def _inscribe(axes: Axes, row: int, ends: pd.Series[float], fills: dict[str, tup
                 bbox={"facecolor": fills[str(phase)][0], "edgecolor": "none", "pad": 1},  # above the hatch
             )
         before = end
-
-
-def _fills(phases: list[str]) -> dict[str, tuple[str, str]]:
-    """The look of every phase that occurs, ours in the order of the registry, then those of strangers."""
-    found = dict.fromkeys([*(name for name in PHASES if name in phases), *phases])
-    others = [name for name in found if name not in _FILLS]
-    return {name: _FILLS.get(name) or _OTHERS[others.index(name) % len(_OTHERS)] for name in found}
-
-
-def _patches(fills: dict[str, tuple[str, str]]) -> list[Patch]:
-    from matplotlib.patches import Patch
-
-    return [
-        Patch(facecolor=colour, hatch=hatch, edgecolor=INK, linewidth=0.5, label=clean(phase))
-        for phase, (colour, hatch) in fills.items()
-    ]
 
 
 def _words(moments: dict[str, pd.Series[float]]) -> str:

@@ -30,6 +30,7 @@ _COMMANDS = (
     ("stop", "life:stop", "End instances: SIGTERM, and SIGKILL when that does not help."),
     ("wait", "life:wait", "Wait for instances to end, and print their exit status."),
     ("rm", "life:remove", "Remove instances."),
+    ("lab", "lab:lab", "Open the notebooks, a course on containers and virtual machines."),
     ("gc", "gc:gc", "Remove whatever a crash left behind."),
 )
 

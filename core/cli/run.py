@@ -134,12 +134,8 @@ def _print_plan(workload: Workload, variant: str, *, as_json: bool) -> None:
     if as_json:
         print_json([{"phase": step.phase, "text": step.text} for step in steps])
         return
-    width = max((len(step.phase) for step in steps), default=0)
-    for step in steps:
-        first, *more = step.text.splitlines() or [""]
-        click.echo(f"{step.phase:{width}}  {printable(first)}")
-        for line in more:  # a domain's XML, say
-            click.echo(f"{'':{width}}  {printable(line)}")
+    for line in str(steps).splitlines():
+        click.echo(printable(line))
 
 
 def _in_foreground(workload: Workload, variant: str, *, name: str, remove: bool) -> Exit:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from isoscope.core.display import Displayed
 from isoscope.core.host import facts
 from isoscope.core.host.facts import Feature
 
@@ -49,7 +50,7 @@ _SLOW = (
 )
 
 
-class Host:
+class Host(Displayed):
     """What this host can do. Construction touches nothing; each fact is probed once, when it is first asked for.
 
     No fact raises: what cannot be had is a value with a reason. Whatever is tried is tried under a deadline, in a child

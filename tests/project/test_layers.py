@@ -22,7 +22,7 @@ LAYERS = {
     "testing": {"core", "backends", "testing"},
 }
 
-HEAVY = {"jinja2", "libvirt", "lxml", "matplotlib", "numpy", "pandas", "pyarrow", "pyroute2", "scipy"}
+HEAVY = {"IPython", "jinja2", "libvirt", "lxml", "matplotlib", "numpy", "pandas", "pyarrow", "pyroute2", "scipy"}
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:

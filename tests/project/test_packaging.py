@@ -107,7 +107,7 @@ names = [m.name for m in pkgutil.walk_packages(isoscope.__path__, "isoscope.") i
 print(json.dumps({name: importlib.import_module(name).__file__ for name in names}))
 """
     imported = json.loads(run(clean_python, "-c", code, cwd=tmp_path))
-    assert {name.split(".")[1] for name in imported} == folders
+    assert {name.split(".")[1] for name in imported} == folders - {"notebooks"}, "those are lessons, and no modules"
     assert all(Path(file).is_relative_to(clean_python.parents[1]) for file in imported.values())
 
 
@@ -123,6 +123,12 @@ def test_the_installed_program_runs_with_every_plugin(
     loaded = run(clean_python, "-c", code, cwd=tmp_path).split()
     assert sorted(loaded) == sorted(project["project"]["entry-points"]["isoscope"])
     assert "Usage" in run(clean_python.parent / "isoscope", "--help", cwd=tmp_path)
+
+
+def test_the_installed_program_has_the_notebooks(clean_python: Path, tracked: list[Path], tmp_path: Path) -> None:
+    told = json.loads(run(clean_python.parent / "isoscope", "lab", "--list", "--json", cwd=tmp_path))
+    expected = sorted(path.name for path in tracked if path.parts[0] == "notebooks" and path.suffix == ".ipynb")
+    assert [one["name"] for one in told] == expected != []
 
 
 def test_the_lowest_python_is_the_same_everywhere(project: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""How a notebook shows what the public API returns."""
