@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
@@ -24,6 +25,7 @@ from isoscope.core.errors import InstanceFailed, IsoscopeError
 from isoscope.core.instance import Connection, Execution, Exit
 from isoscope.core.launch import Launch
 from isoscope.core.output import Stdio
+from isoscope.core.patience import patience
 
 
 class OciInstance(PeerInstance):
@@ -42,6 +44,7 @@ class OciInstance(PeerInstance):
         self._first: Task | None = None  #: the workload's first process, once it is our child
         self._console = ConsoleSocket(place.directory / "console") if self.workload.terminal else None
         self._keyboard: TerminalInput | None = None
+        self._returned = threading.Event()  #: the runtime's process has ended
         console = ("--console-socket", str(self._console.path)) if self._console else ()
         self._line = Start(
             runtime.line(
@@ -101,6 +104,7 @@ class OciInstance(PeerInstance):
     def _on_end(self, how: Exit, at_ns: int) -> None:
         """The runtime's process has ended, and the workload's is our child by now."""
         subreaper.end()
+        self._returned.set()
         self._see_execution()
         executed = self._executed_ns is not None
         if how.code != 0 and not executed:
@@ -168,6 +172,8 @@ class OciInstance(PeerInstance):
     # The other verbs
 
     def _call(self, *arguments: str) -> None:
+        """Have the runtime do something; it does not know of the container before it has made it."""
+        self._returned.wait(patience(self.deadline))
         self._runtime.call(self._bundle.state, *arguments)
 
     def _kill(self, signal_number: int) -> None:
@@ -187,6 +193,7 @@ class OciInstance(PeerInstance):
             self._first.resize(rows, columns)
 
     def _exec(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> Execution:
+        self._returned.wait(patience(self.deadline))
         executor = Executor(self._runtime, self._bundle, self.record.mark, self._means.spawner, self.launch.pump)
         process = bundle.process(self.launch, command, terminal=terminal)
         return executor.execute(process, stdio, self._with_cause, terminal=terminal)
@@ -201,7 +208,8 @@ class OciInstance(PeerInstance):
 
     def _end_peer(self) -> None:
         assert self._task is not None
-        self._task.kill(signal.SIGKILL)
+        if self._executed_ns is None:
+            self._task.kill(signal.SIGKILL)
         with contextlib.suppress(IsoscopeError):
             self._call("delete", "--force", self.record.mark)
         self._cgroup.kill()
