@@ -76,7 +76,7 @@ def growth(ramps: Sequence[Mapping[str, Any]]) -> Growth | None:
         return None
     each = estimate([slope(*zip(*points, strict=True)) for points in starts])
     first = median(ns for points in starts for _, ns in points[: max(1, len(points) // 4)])
-    furthest = max(running for points in starts for running, _ in points)
+    furthest = min(max(running for running, _ in points) for points in starts)
     halves = [median(ns for running, ns in points if running * 2 >= furthest) for points in starts]
     rise = each.value * furthest * 0.75
     off = abs(median(halves) - first - rise)
