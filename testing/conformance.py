@@ -45,7 +45,7 @@ from isoscope.core.registry import process_start_time
 from isoscope.testing.channel import Channel
 from isoscope.testing.host import HostWatch
 
-BOTH_STREAMS = "echo out; echo err >&2; cat /proc/sys/kernel/osrelease; echo scratch > /isoscope-scratch; exit 3"
+BOTH_STREAMS = "echo out; echo err >&2; uname -r; echo scratch > /isoscope-scratch; exit 3"
 SHOW_ARGUMENTS = 'printf "%s\\0" "$ODD" "${EMPTY-unset}" "$PWD" "$PATH" "$@"'
 ENDLESS_LINES = "echo up; while :; do sleep 1000; done"
 COUNT_UNTIL_TERM = 'trap "echo bye; exit 7" TERM; i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done'
@@ -87,6 +87,7 @@ class LifecycleConformance:
     backend: ClassVar[str]  #: a variant, as after `-b`
     image: ClassVar[str] = "base"
     patience: ClassVar[float] = 120  #: seconds within which anything at all must have happened
+    unicode_only: ClassVar[bool] = False  #: whether it says no to arguments that are no text, as those who pass on JSON
 
     @pytest.fixture(autouse=True)
     def _host_is_as_before(self, lab: Lab) -> Iterator[None]:
@@ -186,6 +187,11 @@ class BackendConformance(LifecycleConformance):
         """A command that runs a script of the image's shell."""
         return ("sh", "-c", script, "sh", *arguments) if arguments else ("sh", "-c", script)
 
+    @property
+    def odd_value(self) -> str:
+        """A variable's value that is not easily passed on."""
+        return ODD_VALUE.replace("\udcfe", "") if self.unicode_only else ODD_VALUE
+
     def run(self, lab: Lab, script: str, *arguments: str, **terms: Any) -> tuple[Exit, bytes, bytes]:
         """Run a script to its end: how it ended, its output and its errors."""
         with Channel(terminal=terms.get("terminal", False)) as channel:
@@ -235,17 +241,22 @@ class BackendConformance(LifecycleConformance):
             assert release == os.uname().release
 
     def test_arguments_and_variables_arrive_unharmed(self, lab: Lab) -> None:
-        environment = {"ODD": ODD_VALUE, "EMPTY": ""}
+        arguments_in = [text for text in ODD_ARGUMENTS if not (self.unicode_only and is_bytes(text))]
+        environment = {"ODD": self.odd_value, "EMPTY": ""}
         how, output, errors = self.run(
-            lab, SHOW_ARGUMENTS, *ODD_ARGUMENTS, environment=environment, working_directory="/proc"
+            lab, SHOW_ARGUMENTS, *arguments_in, environment=environment, working_directory="/proc"
         )
         assert (how, errors) == (Exit(code=0), b"")
         odd, empty, directory, path, *arguments = output.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        assert (odd, empty, directory) == (ODD_VALUE, "", "/proc")
+        assert (odd, empty, directory) == (self.odd_value, "", "/proc")
         assert "/bin" in path.split(":")
-        assert arguments == list(ODD_ARGUMENTS)
+        assert arguments == arguments_in
         with pytest.raises(InputError):
             self.workload(["printf", "a\0b"])
+        if self.unicode_only:
+            for terms in ({"command": ["printf", ODD_VALUE]}, {"command": ["true"], "environment": {"ODD": ODD_VALUE}}):
+                with pytest.raises(Unsupported):
+                    lab.create(self.workload(**terms), self.backend)
 
     def test_a_mebibyte_goes_in_and_comes_out_intact(self, lab: Lab) -> None:
         data = bytes(range(256)) * 4096
@@ -274,7 +285,7 @@ class BackendConformance(LifecycleConformance):
     def test_a_long_life(self, lab: Lab) -> None:
         """Everything that can be done with one running instance, so that a slow backend starts only one."""
         declared = self.capabilities(lab)
-        with self.running(lab, COUNT_UNTIL_TERM, environment={"ODD": ODD_VALUE}) as (instance, channel):
+        with self.running(lab, COUNT_UNTIL_TERM, environment={"ODD": self.odd_value}) as (instance, channel):
             with pytest.raises(Timeout):
                 instance.wait(0.01)
             refuses(instance, "start", "resume")
@@ -297,7 +308,7 @@ class BackendConformance(LifecycleConformance):
 
         assert execute("sh", "-c", EXECUTED) == (
             Exit(code=5),
-            f"inside {ODD_VALUE}\n".encode("utf-8", "surrogateescape"),
+            f"inside {self.odd_value}\n".encode("utf-8", "surrogateescape"),
             b"trouble\n",
         )
         data = bytes(range(256)) * 512
@@ -393,13 +404,16 @@ class BackendConformance(LifecycleConformance):
         with Channel() as channel, self.made(lab, self.shell(SHOW_DEVICES), channel) as instance:
             assert self.ended(instance) == Exit(code=0)
             proof = instance.proof()
-            lines = channel.finish()[0].decode().splitlines()[2:]
-        devices = [line.partition(":")[0].strip() for line in lines]
+            devices = devices_in(channel.finish()[0])
         # A backend that isolates nothing may take a workload that asks for nothing, if it owns up to it.
         assert devices == ["lo"] or proof.get("network") == "host", devices
 
     def test_network_host_is_the_hosts(self, lab: Lab) -> None:
         if Network.HOST not in self.capabilities(lab).networks:
+            return
+        if self.capabilities(lab).own_kernel:  # which numbers its namespaces by itself
+            _, output, _ = self.run(lab, SHOW_DEVICES, network=Network.HOST)
+            assert devices_in(output) == devices_in(Path("/proc/net/dev").read_bytes())
             return
         _, output, _ = self.run(lab, SHOW_NAMESPACE, network=Network.HOST)
         assert output.decode().strip() == os.readlink("/proc/self/ns/net")
@@ -429,6 +443,16 @@ class BackendConformance(LifecycleConformance):
         lines = lab.gc()
         assert {line.split()[2] for line in lines if line.startswith("removed instance")} == set(names), lines
         assert list(lab.registry) == []
+
+
+def is_bytes(text: str) -> bool:
+    """Whether a text stands for bytes that are not UTF-8 (PEP 383)."""
+    return any("\udc80" <= letter <= "\udcff" for letter in text)
+
+
+def devices_in(table: bytes) -> list[str]:
+    """The names in /proc/net/dev, proc_pid_net(5)."""
+    return sorted(line.partition(":")[0].strip() for line in table.decode().splitlines()[2:])
 
 
 @contextmanager
