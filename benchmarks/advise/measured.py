@@ -33,7 +33,8 @@ def _figures(run: PastRun, one: Candidate, cost: Cost, workload: Workload) -> It
         each
         for each in run.summary["series"]
         if each["benchmark"] == cost.benchmark
-        and (each["metric"], each["variant"], each["accelerator"]) == (cost.metric, one.variant, one.accelerator)
+        and (each["metric"], each["variant"]) == (cost.metric, one.variant)
+        and one.accelerator in ("", each["accelerator"])  # gVisor's platform is one that a run alone tells
         and all(each["labels"].get(name) == value for name, value in cost.labels.items())
         and each["p50"] is not None
     ]

@@ -107,7 +107,7 @@ def _memory(available: Fit, looks: Sequence[Sequence[Mapping[str, Any]]]) -> Fit
 
 
 def _fit(limit: str, by: str, looks: Sequence[Sequence[Mapping[str, Any]]]) -> Fit:
-    lines = [_line([(look["instances"], _used(look, limit, by)) for look in ramp[1:]]) for ramp in looks]
+    lines = [line([(look["instances"], _used(look, limit, by)) for look in ramp[1:]]) for ramp in looks]
     first = looks[-1][0]
     usage = looks[-1][-1]["usage"][limit]
     base = first["usage"][limit]["used"] if limit in first["usage"] else median(start for _, start, _ in lines)
@@ -119,13 +119,13 @@ def _used(look: Mapping[str, Any], limit: str, by: str) -> float:
     return float(look["pss"] if by == PSS else look["usage"][limit]["used"])
 
 
-def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+def line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
     """Slope and beginning of the line through the points, and how far off it the farthest lies, over its rise."""
     xs, ys = zip(*points, strict=True)
-    line = linear_regression(xs, ys)
-    off = max(abs(y - line.intercept - line.slope * x) for x, y in points)
-    rise = abs(line.slope) * (max(xs) - min(xs))
-    return line.slope, line.intercept, off / rise if rise else (0.0 if off == 0 else float("inf"))
+    found = linear_regression(xs, ys)
+    off = max(abs(y - found.intercept - found.slope * x) for x, y in points)
+    rise = abs(found.slope) * (max(xs) - min(xs))
+    return found.slope, found.intercept, off / rise if rise else (0.0 if off == 0 else float("inf"))
 
 
 def _is_noise(fit: Fit, looks: Sequence[Sequence[Mapping[str, Any]]]) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from itertools import pairwise
+from statistics import mean, median
 from typing import Any
 
-from isoscope.benchmarks.capacity.fit import MOST_DEVIATION, Estimate, estimate
-from isoscope.benchmarks.density.capacity import slope
+from isoscope.benchmarks.capacity.fit import MOST_DEVIATION, Estimate, estimate, line
 from isoscope.benchmarks.results.past import PastRun
 
 _NS = 1e9
+
+#: Into which the starts of a ramp are divided.
+_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def rate(run: PastRun, variant: str, accelerator: str) -> Rate | None:
 class Growth:
     """How the start of one more grows with those that run; nanoseconds."""
 
-    first: float  #: with none running
+    first: float  #: with none running; with any number, where it does not grow
     each: Estimate  #: more for every one that runs
     deviation: float
 
@@ -70,14 +73,19 @@ class Growth:
 
 
 def growth(ramps: Sequence[Mapping[str, Any]]) -> Growth | None:
-    """From the starts of each ramp; None for ramps of less than two."""
+    """From the starts of each ramp; None for ramps of too few."""
     starts = [[(one["running"], one["ready_ns"]) for one in ramp["startups"]] for ramp in ramps]
-    if any(len(each) < 2 for each in starts):
+    if any(len(each) < _PARTS for each in starts):
         return None
-    each = estimate([slope(*zip(*points, strict=True)) for points in starts])
-    first = median(ns for points in starts for _, ns in points[: max(1, len(points) // 4)])
-    furthest = max(running for points in starts for running, _ in points)
-    halves = [median(ns for running, ns in points if running * 2 >= furthest) for points in starts]
-    rise = each.value * furthest * 0.75
-    off = abs(median(halves) - first - rise)
-    return Growth(first, each, off / rise if rise > 0 else 0.0)
+    lines = [line(_middles(points)) for points in starts]
+    each = estimate([slope for slope, _, _ in lines])
+    flat = each.low <= 0
+    first = median(ns for points in starts for _, ns in points) if flat else median(start for _, start, _ in lines)
+    return Growth(first, each, median(off for _, _, off in lines))
+
+
+def _middles(points: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+    """The median start in each part of a ramp: one that was late by chance pulls no line."""
+    edges = [len(points) * part // _PARTS for part in range(_PARTS + 1)]
+    parts = [points[begin:end] for begin, end in pairwise(edges)]
+    return [(mean(running for running, _ in part), median(ns for _, ns in part)) for part in parts]

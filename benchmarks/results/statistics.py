@@ -70,7 +70,8 @@ def ratio_interval(blocks: Floats, baseline: Floats, rng: np.random.Generator) -
     reach = float(stdtrit(max(1, len(blocks) - 1), (1 + CONFIDENCE) / 2))
 
     def ratio(medians: list[Floats]) -> Floats:
-        return medians[0] / medians[1]
+        with np.errstate(divide="ignore", invalid="ignore"):  # to 0: `_bca` looks for it
+            return medians[0] / medians[1]
 
     return _bca([blocks, baseline], ratio, reach, lambda: _draw([blocks, baseline], ratio, rng))
 
@@ -140,12 +141,14 @@ def _bca(
         return Interval(None, None, f"{n} blocks: an interval needs at least {LEAST_BLOCKS}")
     estimate = float(statistic([np.median(sample, keepdims=True) for sample in samples])[0])
     drawn = draw()
+    left_out = statistic([_medians_without_each(sample) for sample in samples])
+    if not (np.isfinite(drawn).all() and np.isfinite(left_out).all()):
+        return Interval(None, None, "the baseline's median may as well be 0")
     if np.ptp(drawn) == 0:
         return Interval(estimate, estimate)
     # bias: where the estimate stands among the drawn ones; those equal to it count half
     share = (np.mean(drawn < estimate) + np.mean(drawn <= estimate)) / 2
     bias = ndtri(np.clip(share, 1 / len(drawn), 1 - 1 / len(drawn)))
-    left_out = statistic([_medians_without_each(sample) for sample in samples])
     deviation = left_out.mean() - left_out
     scale = np.sum(deviation**2) ** 1.5
     acceleration = np.sum(deviation**3) / (6 * scale) if scale else 0.0

@@ -82,6 +82,13 @@ def test_too_few_blocks_have_a_reason_in_place_of_an_interval(count: int) -> Non
         assert "9" in found.reason
 
 
+def test_a_baseline_that_is_0_in_some_blocks_has_no_ratio_without_an_end() -> None:
+    baseline = np.array([0.0] * 4 + [1.0] * 6)
+    found = statistics.ratio_interval(np.ones(10), baseline, rng())
+    assert (found.low, found.high) == (None, None)
+    assert "may as well be 0" in found.reason
+
+
 def test_a_ratio_to_nothing_has_a_reason() -> None:
     found = statistics.ratio_interval(np.ones(12), np.zeros(12), rng())
     assert found.low is None

@@ -62,6 +62,15 @@ def test_tcg_never_stands_for_kvm(measured):
     assert figure_of(measured, on(vm, KVM), costs()["start"], HELLO) is None
 
 
+def test_a_platform_that_a_run_alone_tells_is_no_obstacle(host, tmp_path, candidates):
+    shutil.copytree(RUNS / "start-density", tmp_path / "gvisor")
+    for name in ("manifest.json", "summary.json"):
+        path = tmp_path / "gvisor" / name
+        path.write_text(path.read_text().replace('"tcg"', '"ptrace"').replace('"vm"', '"oci:runtime=runsc"'))
+    runsc = next(one for one in candidates if one.variant == "oci:runtime=runsc")
+    assert figure_of(past([tmp_path], host), runsc, costs()["start"], HELLO).value > 1e9
+
+
 def test_a_figure_says_where_it_comes_from(measured, candidates):
     container = next(one for one in candidates if one.variant == "container")
     figure = figure_of(measured, container, costs()["start"], HELLO)

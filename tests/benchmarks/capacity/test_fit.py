@@ -91,6 +91,11 @@ def test_starts_that_grow_along_a_line_fill_a_host_in_the_sum_of_them():
     assert found.fill(count) == pytest.approx(sum(first + 1e5 * n for n in range(count)))
 
 
+def test_a_ramp_that_ended_early_is_no_obstacle():
+    short = {"startups": starts(lambda n: 1e6 + 1e5 * n)["startups"][:5]}
+    assert growth([starts(lambda n: 1e6 + 1e5 * n), short]).holds
+
+
 def test_starts_that_do_not_grow_are_flat_and_ones_that_explode_hold_no_line():
     blocks = [starts(lambda n, b=b: 1e6 + ((n * 7 + b * 5) % 11) * 1e3) for b in range(6)]
     assert growth(blocks).flat
