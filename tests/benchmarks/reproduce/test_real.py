@@ -32,7 +32,7 @@ def test_a_study_is_repeated_for_real(lab: Lab, tmp_path: Path) -> None:
     ratio = by_system["docker"].ratio
     assert ratio is not None
     assert ratio.value > 0
-    assert "an interval needs" in by_system["docker"].reason
+    assert by_system["docker"].verdict == "not comparable", "one block has no interval"
     assert "nothing stands for kvm-tuned" in by_system["kvm-tuned"].reason
     assert [one.ratio.blocks for one in found.noise] == [1]
     assert json.loads((tmp_path / "run/reproduction.json").read_text()) == found.as_dict()
