@@ -4,29 +4,56 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 from isoscope.backends.container.caps import DOCKER_DEFAULT
 from isoscope.backends.container.procfs import maskable
 from isoscope.backends.launcher import volume
+from isoscope.core.errors import ImageError
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network
 
 
-def arguments(launch: Launch, tree: str) -> list[str]:
+def arguments(launch: Launch, tree: Path) -> list[str]:
     """What stands before the command, but for descriptors. bwrap carries it out from left to right."""
     words = ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup", "--hostname", launch.record.name]
     if launch.workload.network is Network.NONE:
         words.append("--unshare-net")
-    words += ["--bind", tree, "/", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
+    words += ["--bind", str(tree), "/", "--proc", "/proc", "--ro-bind", "/sys", "/sys"]
     words += ["--dev", "/dev", "--mqueue", "/dev/mqueue"]
     words += _masks()
-    words += _shown(launch)
-    if (directory := launch.working_directory()) != "/":
-        words += ["--dir", directory]
-    words += ["--chdir", directory, "--cap-drop", "ALL"]
+    for shown in _shown(launch):
+        words += shown
+    if _missing(launch, tree):
+        words += ["--dir", launch.working_directory()]
+    words += ["--chdir", launch.working_directory(), "--cap-drop", "ALL"]
     for capability in DOCKER_DEFAULT:
         words += ["--cap-add", capability]
     return words
+
+
+def refuse_links(launch: Launch, tree: Path) -> None:
+    """Raise ImageError where bwrap would mount on, or make, what a link of the image names.
+
+    It looks paths up with the host's root still in sight, so such a link could lead there.
+    """
+    targets = ["/proc", "/sys", "/dev", *(words[-1] for words in _shown(launch))]
+    if _missing(launch, tree):
+        targets.append(launch.working_directory())
+    for target in targets:
+        path = tree
+        for part in PurePosixPath(target).parts[1:]:
+            path /= part
+            if path.is_symlink():
+                raise ImageError(
+                    f"bubblewrap would follow the image's link {str(path.relative_to(tree))!r}, maybe out of it",
+                    hint="take another backend, or show nothing there",
+                )
+
+
+def _missing(launch: Launch, tree: Path) -> bool:
+    """Whether the working directory is to be made."""
+    return not os.path.lexists(tree / launch.working_directory().lstrip("/"))
 
 
 def _masks() -> Iterator[str]:
@@ -37,13 +64,13 @@ def _masks() -> Iterator[str]:
         yield from ("--tmpfs", path, "--remount-ro", path)
 
 
-def _shown(launch: Launch) -> Iterator[str]:
-    """What is shown of the host."""
+def _shown(launch: Launch) -> Iterator[tuple[str, str, str]]:
+    """What is shown of the host: how, what, and where."""
     if launch.workload.network is Network.HOST:
         for path in filter(os.path.exists, ("/etc/resolv.conf", "/etc/hosts")):
-            yield from ("--ro-bind", path, path)
+            yield "--ro-bind", path, path
     if volume.wanted(launch):
-        yield from ("--bind", str(volume.directory(launch.record)), volume.TARGET)
+        yield "--bind", str(volume.directory(launch.record)), volume.TARGET
     # Outer ones first, or they would cover the inner ones.
     for mount in sorted(launch.workload.mounts, key=lambda mount: len(mount.target.parts)):
-        yield from ("--ro-bind" if mount.read_only else "--bind", str(mount.source), str(mount.target))
+        yield ("--ro-bind" if mount.read_only else "--bind", str(mount.source), str(mount.target))

@@ -7,13 +7,16 @@ import re
 
 from isoscope.backends.bubblewrap.arguments import arguments
 from isoscope.backends.launcher.accounts import account
+from isoscope.backends.launcher.plan import Command
+from isoscope.backends.peer.entering import Entrance
 from isoscope.backends.peer.faults import explain
 from isoscope.backends.peer.instance import Means, PeerInstance
 from isoscope.backends.peer.program import Program
 from isoscope.backends.peer.spawn import Start, lent
 from isoscope.core.errors import IsoscopeError
-from isoscope.core.instance import Exit
+from isoscope.core.instance import Execution, Exit
 from isoscope.core.launch import Launch
+from isoscope.core.output import Stdio
 
 _ABOUT_COMMAND = re.compile(r"^bwrap: execvp ", re.MULTILINE)
 
@@ -24,11 +27,11 @@ class BubblewrapInstance(PeerInstance):
     Without --die-with-parent: that goes by the thread that has started it, which may end long before the instance.
     """
 
-    def __init__(self, launch: Launch, means: Means, program: Program, seccomp: bytes) -> None:
+    def __init__(self, launch: Launch, means: Means, program: Program, seccomp: bytes, entrance: Entrance) -> None:
         super().__init__(launch, means)
-        self._program = program
+        self._program, self._entrance = program, entrance
         self._filter = _readable(seccomp)
-        words = [program.path, *arguments(launch, str(means.tree)), "--seccomp", str(self._filter)]
+        words = [program.path, *arguments(launch, means.tree), "--seccomp", str(self._filter)]
         _, _, _, home = account(launch.rootfs) or (0, 0, (), "/")
         terminal = {"TERM": "xterm"} if self.workload.terminal else {}
         self._line = Start(
@@ -42,6 +45,12 @@ class BubblewrapInstance(PeerInstance):
         return explain(
             "bwrap", said, self.workload.command[0], about_command=_ABOUT_COMMAND, status=f"it ended with {how}"
         )
+
+    def _exec(self, command: tuple[str, ...], stdio: Stdio, terminal: bool) -> Execution:
+        with self._first_process() as first:
+            return self._entrance.execute(
+                self.launch, self._cgroup, first, Command(command, stdio, terminal), self._with_cause
+            )
 
     def proof(self) -> dict[str, str]:
         return {**shown, "runtime": self._program.version} if (shown := super().proof()) else {}

@@ -20,7 +20,7 @@ from isoscope.backends.network import BridgeNetwork
 from isoscope.backends.sriov import OPTIONS, VfNetwork, vf_terms
 from isoscope.core.backend import Backend, Context, Lack, Step
 from isoscope.core.capabilities import Capabilities
-from isoscope.core.errors import BackendUnavailable, HostError, InputError
+from isoscope.core.errors import HostError, InputError
 from isoscope.core.instance import Instance
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
@@ -71,12 +71,7 @@ class ContainerBackend(Backend):
 
     @cached_property
     def _seccomp(self) -> bytes:
-        try:
-            return profile.program(self.context.home / "cache")
-        except (ImportError, RuntimeError) as error:
-            raise BackendUnavailable(f"libseccomp cannot be loaded: {error}", hint="apt install libseccomp2") from error
-        except OSError as error:
-            raise HostError(f"cannot keep the seccomp filter: {error.strerror}", hint="free some space") from error
+        return profile.required(profile.program, self.context.home / "cache")
 
     def lacks(self) -> list[Lack]:
         if self._lacks is None:

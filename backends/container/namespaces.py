@@ -107,8 +107,14 @@ class EnterNamespaces(Step):
         for name in self.namespaces:
             flags |= getattr(linux, name)
         syscalls.setns(scene.fds["target"], flags)
+        # The child goes on when this process has ended, and so has told of it: if a failure of the child's were told
+        # before that, nobody would reap it, and its pid namespace could never end.
+        told, tell = os.pipe2(os.O_CLOEXEC)
         # setns(2) moves only children into a pid namespace; CLONE_PARENT makes this one a child of whoever asked.
         pid, pidfd = syscalls.clone3(linux.CLONE_PARENT | linux.CLONE_PIDFD)
         if pid:
             scene.send_fd("process", pidfd)
             os._exit(0)
+        os.close(tell)
+        os.read(told, 1)
+        os.close(told)

@@ -17,9 +17,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from isoscope.backends.launcher import linux
+from isoscope.core.errors import BackendUnavailable, HostError
+
+_Filter = TypeVar("_Filter")
 
 # Names of system calls, of every architecture and age; libseccomp passes over those that this one never had.
 _ALLOWED = {
@@ -134,6 +137,16 @@ def rules() -> list[Rule]:
     conditional = {"clone", "clone3", "personality", "socket"}
     made.append(Rule(tuple(sorted(_known() - set(ALLOWED) - conditional)), errno.EPERM))
     return made
+
+
+def required(make: Callable[[Path], _Filter], cache: Path) -> _Filter:
+    """What `program` or `specification` makes. Raises BackendUnavailable or HostError in place of their errors."""
+    try:
+        return make(cache)
+    except (ImportError, RuntimeError) as error:
+        raise BackendUnavailable(f"libseccomp cannot be loaded: {error}", hint="apt install libseccomp2") from error
+    except OSError as error:
+        raise HostError(f"cannot keep the seccomp filter: {error.strerror}", hint="free some space") from error
 
 
 def program(cache: Path) -> bytes:

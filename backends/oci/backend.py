@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,7 +23,7 @@ from isoscope.backends.peer.instance import Means
 from isoscope.backends.peer.program import Program
 from isoscope.core.backend import Context, Step
 from isoscope.core.capabilities import Capabilities
-from isoscope.core.errors import BackendUnavailable, HostError, InputError, IsoscopeError
+from isoscope.core.errors import InputError, IsoscopeError
 from isoscope.core.launch import Launch
 from isoscope.core.registry import Record
 from isoscope.core.variant import Option, Variant
@@ -68,9 +66,7 @@ class OciBackend(PeerBackend):
         return tuple({"runtime": name} for name in REMEDIES)
 
     def capabilities_for(self, options: Mapping[str, str]) -> Capabilities:
-        if os.path.basename(options["runtime"]) == "runsc":
-            return replace(self.capabilities, own_kernel=True)
-        return self.capabilities
+        return gvisor.capabilities(self.capabilities) if gvisor.named(options["runtime"]) else self.capabilities
 
     def check(self, options: Mapping[str, str]) -> None:
         name, platform = options["runtime"], options["platform"]
@@ -87,7 +83,7 @@ class OciBackend(PeerBackend):
         if program is None:
             remedy = REMEDIES.get(name, "give the name of a program on PATH, or an absolute path")
             program = self._programs[name] = Program.find(name, remedy=remedy)
-        if not gvisor.made(program):
+        if not gvisor.named(name):
             return Runtime(program)
         key = name, platform
         if key not in self._gvisors:
@@ -95,12 +91,7 @@ class OciBackend(PeerBackend):
         return gvisor.on_network(self._gvisors[key], network)
 
     def _seccomp(self) -> dict[str, Any]:
-        try:
-            return profile.specification(self.context.home / "cache")
-        except (ImportError, RuntimeError) as error:
-            raise BackendUnavailable(f"libseccomp cannot be loaded: {error}", hint="apt install libseccomp2") from error
-        except OSError as error:
-            raise HostError(f"cannot keep the seccomp filter: {error.strerror}", hint="free some space") from error
+        return profile.required(profile.specification, self.context.home / "cache")
 
     # Making
 
@@ -119,6 +110,7 @@ class OciBackend(PeerBackend):
         return self.tree.of_runtime(launch.record.mark)
 
     def _instance(self, launch: Launch, means: Means) -> OciInstance:
+        bundle.refuse_bytes(launch)
         runtime = self._runtime(launch.options["runtime"], launch.options["platform"], launch.workload.network)
         joined, place = self._bridged(launch), self._bundle(launch)
         path = None if joined is None else joined.path

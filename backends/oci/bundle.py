@@ -19,7 +19,7 @@ from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import FOLDER, Cgroup
 from isoscope.backends.launcher.users import UnknownUser
-from isoscope.core.errors import HostError, ImageError
+from isoscope.core.errors import HostError, ImageError, Unsupported
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network, Resources
 
@@ -60,6 +60,22 @@ class Bundle:
             raise HostError(f"cannot write {self.directory}: {error.strerror}", hint="free some space") from error
 
 
+def refuse_bytes(launch: Launch) -> None:
+    """Raise Unsupported for words and variables that are no UTF-8: the bundle is JSON, which cannot hold them."""
+    for text in (*launch.workload.command, launch.working_directory(), *map("=".join, launch.environment().items())):
+        refuse_bytes_in(text)
+
+
+def refuse_bytes_in(text: str) -> None:
+    """Raise Unsupported for a text that is no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unsupported(
+            f"an OCI runtime cannot be given {text[:80]!r}: it is no UTF-8", hint="take another backend, or other words"
+        ) from None
+
+
 def config(
     launch: Launch, tree: Path, cgroup: Cgroup, seccomp: Mapping[str, Any], network: str | None
 ) -> dict[str, Any]:
@@ -85,7 +101,9 @@ def config(
 
 
 def process(launch: Launch, command: tuple[str, ...], *, terminal: bool) -> dict[str, Any]:
-    """A process of it, the workload's or a second one. Raises ImageError."""
+    """A process of it, the workload's or a second one. Raises ImageError, and Unsupported for what is no UTF-8."""
+    for word in command:
+        refuse_bytes_in(word)
     uid, gid, groups, home = _user(launch)
     environment = {"HOME": home, **({"TERM": "xterm"} if terminal else {}), **launch.environment()}
     kept = list(DOCKER_DEFAULT)

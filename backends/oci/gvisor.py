@@ -8,18 +8,30 @@ from dataclasses import replace
 
 from isoscope.backends.oci.runtime import Runtime
 from isoscope.backends.peer.program import Program, query
+from isoscope.core.capabilities import Capabilities
 from isoscope.core.errors import HostError
 from isoscope.core.workload import Network
 
 #: How the sandbox takes the system calls of what runs in it.
 PLATFORMS = ("default", "ptrace", "systrap", "kvm")
 
-_NETWORKS = {Network.NONE: "none", Network.HOST: "host", Network.BRIDGE: "sandbox"}
+_NETWORKS = {Network.NONE: "none", Network.HOST: "host"}
 
 
-def made(program: Program) -> bool:
-    """Whether a runtime is gVisor's."""
-    return program.version.startswith("runsc ") or os.path.basename(program.path) == "runsc"
+def named(runtime: str) -> bool:
+    """Whether a runtime is gVisor's, by its name or path."""
+    return os.path.basename(runtime) == "runsc"
+
+
+def capabilities(others: Capabilities) -> Capabilities:
+    """What it can do, from what other runtimes can.
+
+    Its tasks are none of the host's, so no cgroup limits their number. The bridge is left out: Debian 12's takes every
+    network namespace for the host's own on a newer kernel ("cannot run with network enabled in root network
+    namespace").
+    """
+    networks = others.networks - {Network.BRIDGE}
+    return replace(others, networks=networks, limits=others.limits - {"pids"}, own_kernel=True)
 
 
 def runtime(program: Program, platform: str) -> Runtime:

@@ -8,7 +8,7 @@ import signal
 import termios
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
@@ -21,7 +21,7 @@ from isoscope.backends.launcher.task import Task
 from isoscope.backends.launcher.terminal import TerminalInput, window_size
 from isoscope.backends.peer.spawn import Spawner, Start
 from isoscope.backends.peer.watch import Watch, Watches
-from isoscope.core.errors import HostError, IsoscopeError, Timeout, Unsupported
+from isoscope.core.errors import HostError, InstanceFailed, IsoscopeError, Timeout, Unsupported
 from isoscope.core.instance import Exit, Instance, Stats
 from isoscope.core.launch import Launch
 from isoscope.core.patience import patience
@@ -190,6 +190,18 @@ class PeerInstance(Instance):
         if how.exit_status == 128 + signal.SIGKILL and self._cgroup.oom_killed():
             return Exit(code=how.code, signal=how.signal, oom_killed=True)
         return how
+
+    @contextlib.contextmanager
+    def _first_process(self) -> Iterator[int]:
+        """A pidfd of the workload's first process. Raises InstanceFailed when it has ended."""
+        with self._guard:
+            if self._command < 0:
+                raise InstanceFailed("the workload has ended meanwhile", hint="start a new instance")
+            fd = os.dup(self._command)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     # The other verbs
 
