@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from isoscope.backends.container.caps import DOCKER_DEFAULT
-from isoscope.backends.container.procfs import maskable
+from isoscope.backends.container.procfs import READ_ONLY, maskable
 from isoscope.backends.launcher import volume
 from isoscope.core.errors import ImageError
 from isoscope.core.launch import Launch
@@ -57,6 +57,9 @@ def _missing(launch: Launch, tree: Path) -> bool:
 
 
 def _masks() -> Iterator[str]:
+    # bwrap itself leaves /proc/sys to root, who could then set the host's kernel.core_pattern.
+    for path in filter(os.path.exists, READ_ONLY):
+        yield from ("--ro-bind", path, path)
     files, directories = maskable()
     for path in files:
         yield from ("--ro-bind", "/dev/null", path)

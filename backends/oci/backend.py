@@ -111,6 +111,7 @@ class OciBackend(PeerBackend):
 
     def _instance(self, launch: Launch, means: Means) -> OciInstance:
         bundle.refuse_bytes(launch)
+        self._hold_folders(launch.record)
         runtime = self._runtime(launch.options["runtime"], launch.options["platform"], launch.workload.network)
         joined, place = self._bridged(launch), self._bundle(launch)
         path = None if joined is None else joined.path
@@ -132,7 +133,14 @@ class OciBackend(PeerBackend):
             with contextlib.suppress(IsoscopeError):  # then its processes are killed by their cgroup
                 runtime = self._runtime(options["runtime"], options["platform"], Network.NONE)
                 runtime.call(state, "delete", "--force", record.mark)
+        _held(record).remove()
         self._network.release(record)
+
+    def _hold_folders(self, record: Record) -> None:
+        """Keep the folders in which the runtime will make its cgroups: other labs remove them when they are empty."""
+        held = self.tree.of_runtime(_held_mark(record))
+        record.claim(held=held.directories)
+        held.make()
 
     def sweep(self, live: list[Record]) -> list[str]:
         return super().sweep(live) + self._network.sweep(live) + readiness.sweep(self.tree)
@@ -141,3 +149,11 @@ class OciBackend(PeerBackend):
         super().close()
         self._launcher.close()
         self._network.close()
+
+
+def _held_mark(record: Record) -> str:
+    return f"{record.mark}-held"
+
+
+def _held(record: Record) -> Cgroup:
+    return Cgroup.recorded(record.resources.get("held"), _held_mark(record))

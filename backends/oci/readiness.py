@@ -35,9 +35,7 @@ def check(runtime: Runtime, home: Path) -> None:
             runtime.call(bundle.state, "run", "--bundle", str(bundle.directory), mark)
         except InstanceFailed as error:
             if not ABOUT_COMMAND.search(error.message):
-                raise BackendUnavailable(
-                    error.message, hint=f"see what {runtime.name} needs; another one: oci:runtime=runc"
-                ) from error
+                raise BackendUnavailable(error.message, hint=_remedy(runtime, error.message)) from error
         else:
             raise BackendUnavailable(
                 f"{runtime.program.path} ran a command that does not exist", hint="it is no OCI runtime: give another"
@@ -45,6 +43,12 @@ def check(runtime: Runtime, home: Path) -> None:
         finally:
             with contextlib.suppress(IsoscopeError):  # most have removed everything themselves
                 runtime.call(bundle.state, "delete", "--force", mark)
+
+
+def _remedy(runtime: Runtime, said: str) -> str:
+    if "hybrid" in said:  # crun's word for the layout of cgroups
+        return "boot with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1), or take oci:runtime=runc"
+    return f"see what {runtime.name} needs, or take oci:runtime=runc"
 
 
 def _config(root: Path, mark: str) -> dict[str, object]:
