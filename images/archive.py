@@ -24,7 +24,7 @@ from isoscope.images.extract import WHITEOUT
 from isoscope.images.faults import host_errors
 from isoscope.images.hashing import CHUNK
 from isoscope.images.lower import is_opaque, is_whiteout
-from isoscope.images.oci import digest_of, host_architecture, to_json
+from isoscope.images.oci import host_architecture, to_json
 
 _OPAQUE = ".wh..wh..opq"
 #: What an overlay keeps for itself in a layer; nothing that belongs to a file.
@@ -38,7 +38,6 @@ class Archive:
     """An archive in a file that goes when it is closed, at its beginning."""
 
     file: IO[bytes]
-    config_digest: str  #: by which Docker's own image store knows the image
     diff_ids: tuple[str, ...]  #: digests of the uncompressed layers, lowest first
 
 
@@ -71,7 +70,7 @@ def _write(file: IO[bytes], rootfs: Rootfs, name: str, labels: Mapping[str, str]
         _add(outer, "config.json", io.BytesIO(config))
         _add(outer, "manifest.json", io.BytesIO(b"[" + to_json(manifest) + b"]"))
     file.seek(0)
-    return Archive(file, digest_of(config), tuple(diff_ids))
+    return Archive(file, tuple(diff_ids))
 
 
 def _add(archive: tarfile.TarFile, name: str, data: IO[bytes]) -> None:

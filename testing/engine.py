@@ -37,6 +37,7 @@ class EngineProcess:
         self.cgroup = f"isoscope-engine-{directory.name}"  #: in which its containers' are, in each hierarchy
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
+        self._orphans = False  #: whether containers may run that a crash has left
 
     @property
     def pid(self) -> int:
@@ -67,18 +68,22 @@ class EngineProcess:
                 while b"READY=1" not in ready.recv(4096):
                     pass
             except BaseException:
-                self.kill()
+                self._end(signal.SIGKILL)
                 raise
+        self._orphans = False
         return self
 
     def kill(self) -> None:
         """End it as a crash would: its containers run on."""
         self._end(signal.SIGKILL)
+        self._orphans = True
         # Its containerd dies with it. Until the host's init puts that away, the next dockerd takes it for alive.
         (self.directory / "run/containerd/containerd.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End it, and its containers with it. Idempotent."""
+        """End it, and its containers with it, also those that outlived a crash. Idempotent."""
+        if self._orphans:
+            self.start()
         self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> None:

@@ -42,13 +42,12 @@ class Engine:
     def speaking(self) -> Iterator[None]:
         """What the SDK raises in the block, as our errors: Refused or Gone."""
         from docker.errors import APIError, DockerException
-        from requests.exceptions import RequestException
 
         try:
             yield
         except APIError as error:
             raise Refused(error.status_code or 500, str(error.explanation or error)) from error
-        except (DockerException, RequestException, OSError) as error:
+        except (DockerException, OSError) as error:  # those of requests are OSErrors, too
             raise Gone(self.address.url, str(error)) from error
 
     @property

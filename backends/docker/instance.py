@@ -111,9 +111,9 @@ class DockerInstance(Instance):
 
     def _watch(self) -> None:
         # docker(1) asks before the start, for the next exit; a container that we remove ourselves stays until then.
+        self._look = self._wire.line(self.launch.pump, self._looked_in_vain)
         self._end = self._wire.line(self.launch.pump, self._lost)
         self._end.ask("POST", f"/containers/{self._id}/wait?condition=not-running", self._ended)
-        self._look = self._wire.line(self.launch.pump, self._looked.set)
         if self._ready.is_set():
             self._ask_what_was_made()
         if self.workload.terminal:
@@ -150,7 +150,8 @@ class DockerInstance(Instance):
             if self._look is None or self._asked:
                 return
             self._asked = True
-        self._look.ask("GET", f"/containers/{self._id}/json", self._saw)
+        if not self._look.ask("GET", f"/containers/{self._id}/json", self._saw):
+            self._looked.set()
 
     def _saw(self, status: int, made: Any, _at_ns: int) -> None:
         if status == 200:
@@ -176,13 +177,19 @@ class DockerInstance(Instance):
         if self._code is None or not self._drained:
             return
         if self._code == _KILLED.exit_status and self._look is not None:
-            self._look.ask("GET", f"/containers/{self._id}/json", partial(self._killed, at_ns))
-        else:
-            self.saw_exit(ending(self._code), at_ns)
+            asked = self._look.ask("GET", f"/containers/{self._id}/json", partial(self._killed, at_ns))
+            if asked:
+                return
+        self.saw_exit(ending(self._code), at_ns)
 
     def _killed(self, at_ns: int, status: int, found: Any, _later_ns: int) -> None:
         oom_killed = status == 200 and bool(found["State"]["OOMKilled"])
         self.saw_exit(Exit(signal=signal.SIGKILL, oom_killed=oom_killed), at_ns)
+
+    def _looked_in_vain(self) -> None:
+        self._looked.set()
+        if self._code is not None and self._drained:
+            self.saw_exit(ending(self._code))
 
     def _lost(self) -> None:
         if self._ending:

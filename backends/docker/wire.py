@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from time import monotonic_ns
 from types import MappingProxyType
@@ -157,18 +157,17 @@ class Line:
         self._open = True
         pump.add(connected.fileno(), self._readable)
 
-    def ask(self, method: str, path: str, then: Callable[[int, Any, int], None]) -> None:
-        """Ask. `then` is called with the status, the JSON and the moment, on the pump's thread.
+    def ask(self, method: str, path: str, then: Callable[[int, Any, int], None]) -> bool:
+        """Ask; False when the engine has hung up. `then` is called with status, JSON and moment, on the pump's thread.
 
         A question of some hundred bytes fits into any socket's buffer, so this does not block.
         """
         with self._lock:
-            self._waiting.append(then)
             if self._open:
-                try:
+                self._waiting.append(then)
+                with suppress(OSError):  # it has hung up, which the pump is about to see
                     self._socket.send(self._request(method, path))
-                except OSError:  # it has hung up, which the pump is about to see
-                    return
+            return self._open
 
     def _readable(self) -> None:
         at_ns = monotonic_ns()
@@ -183,10 +182,14 @@ class Line:
             self.close()
             self._lost()
             return
-        while self._waiting and (found := parse(self._received)) is not None:
-            status, value, length = found
-            self._received = self._received[length:]
-            self._waiting.pop(0)(status, value, at_ns)
+        try:
+            while self._waiting and (found := parse(self._received)) is not None:
+                status, value, length = found
+                self._received = self._received[length:]
+                self._waiting.pop(0)(status, value, at_ns)
+        except ValueError:  # it is no engine, or not any more
+            self.close()
+            self._lost()
 
     def close(self) -> None:
         """Listen no more. Idempotent."""

@@ -14,6 +14,10 @@ PHASES = {
     "vmm": "from the domain's creation to the first sign of the guest's kernel",
     "kernel": "from the guest kernel's first sign until its init runs",
     "init": "the guest's init, until it is about to run the workload",
+    "create": "the engine's answer to a request for a container",
+    "attach": "the engine's answer to a request for the container's output",
+    "run": "the engine's answer to the request to start it, or the first output if that is sooner",
+    "runtime": "the peer's command, until it has executed the workload's",
     "exec": "until execve(2) of the workload's command has succeeded",
     "ready": "from there to the first byte of the workload's own output, or to its end when it has none",
 }
