@@ -33,10 +33,10 @@ def measure_several(trial: Trial, at_once: Sequence[int], beside: Sequence[int],
         for number in beside:
             others += _grow(fleet, number - len(others), descriptors, beside[-1] + at_once[-1])
             for count in at_once:
-                _check_stay(others)
                 burst = _Burst(trial, count, number if beside != (0,) else None)
                 if not burst.run(descriptors, 0.0 if str(trial.variant) in stay else LINGER):
                     stay.add(str(trial.variant))
+                _check_stay(others)
                 trial.keep(_file(count, number, several=len(at_once) * len(beside) > 1), burst.timelines())
                 yield from burst.values()
 
