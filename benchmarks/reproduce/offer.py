@@ -37,7 +37,7 @@ def chosen(lab: Lab, name: str) -> list[Recipe]:
             f"there is no recipe for {name!r}: its figures are kept to be looked up alone",
             hint="isoscope reproduce --list shows what can be repeated",
         )
-    known = {**found, **dict.fromkeys((one.split("/")[0] for one in found), None)} if kind == "study" else found
+    known = dict.fromkeys(found if kind == "recipe" else (one.split("/")[0] for one in found))
     raise NotFound(f"there is no {kind} {name!r}", hint=nearest(name, known))
 
 

@@ -11,7 +11,7 @@ from isoscope.benchmarks.disk import fio
 from isoscope.benchmarks.disk.phases import Job
 from isoscope.core.errors import CommandNotFound, InstanceFailed, Timeout, WorkloadFailed
 
-TIMES = {"percentile": {"50.000000": 1000, "99.000000": 9000}, "N": 5}
+TIMES = {"mean": 2000.0, "percentile": {"50.000000": 1000, "99.000000": 9000}, "N": 5}
 NOTHING = {"total_ios": 0, "runtime": 0, "bw_bytes": 0, "iops": 0, "clat_ns": {"N": 0}}
 READS = {"total_ios": 5, "runtime": 500, "bw_bytes": 40960, "iops": 10.0, "clat_ns": TIMES}
 REPORT = {"jobs": [{"error": 0, "read": READS, "write": NOTHING, "sync": {"total_ios": 0, "lat_ns": {"N": 0}}}]}

@@ -68,7 +68,7 @@ def test_the_listing_says_what_goes_here_and_what_not(command: Command) -> None:
     nowhere = found["virtme-ng-readme/nowhere"]
     assert not nowhere["ready"]
     assert nowhere["remedy"] == "use a larger host"
-    assert not found["morabito2015/net-rr"]["recipe"]
+    assert not found["zhang2016-sriov-ib/latency"]["recipe"]
     table = command("reproduce", "--list").stdout
     assert "no: it needs 100000 CPUs" in table
     assert "figures alone, no recipe" in table
@@ -81,7 +81,7 @@ def test_the_listing_says_what_goes_here_and_what_not(command: Command) -> None:
         ((BOOT, "--list"), 2, "one of them"),
         (("felter2015",), 2, "did you mean felter2014?"),
         (("felter2014/foi",), 2, "did you mean felter2014/fio"),
-        (("morabito2015/net-rr",), 2, "its figures are kept to be looked up alone"),
+        (("zhang2016-sriov-ib/latency",), 2, "its figures are kept to be looked up alone"),
         (("nothing at all",), 2, "there is no study 'nothing at all'"),
         ((BOOT, "--quick", "-n", "3"), 2, "--quick and -n"),
         ((BOOT, "-n", "0"), 2, "'-n' / '--blocks'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import struct
 import subprocess
 from pathlib import Path
@@ -180,6 +181,33 @@ def test_linpack_counts_operations(built: Path) -> None:
     assert positive(found["ns"], 2)
 
 
+def test_gups_updates_a_table_of_a_power_of_two(built: Path) -> None:
+    begin, end, found = lines(built / "gups", 3, 2)
+    assert begin == {"begin": "gups"}
+    assert end["huge"] >= 0
+    assert found["bytes"] == 2 << 20
+    assert found["updates"] % 128 == 0
+    assert found["updates"] >= (2 << 20) / 8 / 4
+    assert positive(found["ns"], 2)
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_rr_gets_an_answer_to_each_request(built: Path, protocol: str) -> None:
+    with socket.socket() as any_socket:
+        any_socket.bind(("127.0.0.1", 0))
+        port = str(any_socket.getsockname()[1])
+    with subprocess.Popen([built / "rr", "serve", protocol, port, "100", "200"], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        try:
+            assert json.loads(server.stdout.readline()) == {"begin": "rr"}
+            [found] = lines(built / "rr", "ask", protocol, "127.0.0.1", port, 100, 200, 20)
+        finally:
+            server.kill()
+    assert found["transactions"] > 0
+    assert found["ns"] >= 20_000_000
+    assert found["lost"] == 0
+
+
 def test_account_puts_a_frame_around_a_command(built: Path) -> None:
     spin = "i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done; echo x"
     begin, middle, end = run(built / "account", "sh", "-c", spin).stdout.split()
@@ -205,8 +233,11 @@ def test_account_ends_as_its_command_did(built: Path, command: list[str], status
         ("account", []),
         ("faults", ["16"]),
         ("faults", ["16", "0"]),
+        ("gups", ["0", "2"]),
         ("linpack", ["-1", "2"]),
         ("linpack", ["1x", "2"]),
+        ("rr", ["serve", "tcp", "70000", "1", "1"]),
+        ("rr", ["ask", "tcp"]),
         ("stream", ["", "2"]),
         ("stream", ["16", "201"]),
         ("syscalls", ["10", "2"]),
