@@ -71,7 +71,9 @@ class _Burst:
 
     def __init__(self, trial: Trial, count: int, beside: int | None) -> None:
         self._trial, self._count = trial, count
-        self._labels: dict[str, Label] = {"at_once": count} | ({} if beside is None else {"beside": beside})
+        self._labels: dict[str, Label] = {"at_once": count}
+        if beside is not None:
+            self._labels["beside"] = beside
         self._instances: list[Instance] = []
 
     def run(self, descriptors: Descriptors, linger: float) -> bool:
