@@ -25,7 +25,7 @@ def changed(**fields):
 
 def test_a_report_is_read_whatever_stands_before_it():
     found = fio.read("fio: a note\n" + json.dumps(REPORT), "x")
-    assert found.sides == {"read": fio.Side(40960.0, 10.0, 1000.0, 9000.0)}
+    assert found.sides == {"read": fio.Side(40960.0, 10.0, 2000.0, 1000.0, 9000.0)}
     assert (found.runtime, found.flush, found.writes) == (0.5, None, 0)
     assert json.loads(found.raw.partition(b"\n")[2]) == REPORT
 
