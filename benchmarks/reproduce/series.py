@@ -109,7 +109,7 @@ def _redrawn(blocks: list[Floats], drawn: npt.NDArray[np.int64], name: str) -> F
         sums, sizes = (
             np.asarray([measure(block) for block in blocks], dtype=np.float64) for measure in (np.sum, np.size)
         )
-        return sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+        return np.asarray(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), dtype=np.float64)
     if len({len(block) for block in blocks}) == 1:
         values = np.stack(blocks)[drawn].reshape(len(drawn), -1)
         return np.asarray(np.quantile(values, _QUANTILES[name], axis=1), dtype=np.float64)

@@ -10,6 +10,7 @@ from time import monotonic
 from isoscope.benchmarks.benchmark import Label, Trial, Value
 from isoscope.benchmarks.descriptors import Descriptors
 from isoscope.benchmarks.fleet import Fleet
+from isoscope.benchmarks.harness.agree import HARNESS
 from isoscope.benchmarks.startup.benchmark import LINGER, READY, cool, own_end
 from isoscope.benchmarks.startup.metrics import MAKESPAN, phase
 from isoscope.core.errors import InputError, InstanceFailed, IsoscopeError
@@ -33,10 +34,11 @@ def measure_several(trial: Trial, at_once: Sequence[int], beside: Sequence[int],
         for number in beside:
             others += _grow(fleet, number - len(others), descriptors, beside[-1] + at_once[-1])
             for count in at_once:
-                _check_stay(others)
                 burst = _Burst(trial, count, number if beside != (0,) else None)
                 if not burst.run(descriptors, 0.0 if str(trial.variant) in stay else LINGER):
                     stay.add(str(trial.variant))
+                if trial.variant.backend != HARNESS:  # which runs nothing, neither beside nor at all
+                    _check_stay(others)
                 trial.keep(_file(count, number, several=len(at_once) * len(beside) > 1), burst.timelines())
                 yield from burst.values()
 
@@ -71,7 +73,9 @@ class _Burst:
 
     def __init__(self, trial: Trial, count: int, beside: int | None) -> None:
         self._trial, self._count = trial, count
-        self._labels: dict[str, Label] = {"at_once": count} | ({} if beside is None else {"beside": beside})
+        self._labels: dict[str, Label] = {"at_once": count}
+        if beside is not None:
+            self._labels["beside"] = beside
         self._instances: list[Instance] = []
 
     def run(self, descriptors: Descriptors, linger: float) -> bool:

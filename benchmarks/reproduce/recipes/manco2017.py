@@ -74,7 +74,8 @@ class LightVm(Recipe):
         for system, points in _points(run).items():
             x, y = zip(*sorted(points.items()), strict=True)
             slope, low, high = _slope(run, system)
-            words.append(f"{system}: {slope / 1e3:.2f} µs for each that runs [{low / 1e3:.2f}, {high / 1e3:.2f}]")
+            span = "" if low is None or high is None else f" [{low / 1e3:.2f}, {high / 1e3:.2f}]"
+            words.append(f"{system}: {slope / 1e3:.2f} µs for each that runs{span}")
             fit = linear_regression(x, y)
             ends = (float(x[0]), float(x[-1]))
             lines.append(Line(system, x, y, fit_x=ends, fit_y=[fit.intercept + fit.slope * at for at in ends]))
@@ -113,8 +114,8 @@ def _points(run: Run) -> dict[str, dict[int, float]]:
     return {name: points for name, points in medians.items() if len(points) > 1}
 
 
-def _slope(run: Run, variant: str) -> tuple[float, float, float]:
-    """The median of the blocks' least-squares slopes, and its 95 % interval."""
+def _slope(run: Run, variant: str) -> tuple[float, float | None, float | None]:
+    """The median of the blocks' least-squares slopes, and its 95 % interval where there are blocks enough."""
     from isoscope.benchmarks.results.statistics import median_interval
 
     blocks: dict[int, list[tuple[int, float]]] = {}
@@ -125,8 +126,4 @@ def _slope(run: Run, variant: str) -> tuple[float, float, float]:
         [linear_regression(*zip(*points, strict=True)).slope for points in blocks.values() if len(points) > 1]
     )
     interval = median_interval(slopes, np.random.default_rng(run.terms.seed))
-    return (
-        float(np.median(slopes)),
-        float("nan") if interval.low is None else interval.low,
-        float("nan") if interval.high is None else interval.high,
-    )
+    return float(np.median(slopes)), interval.low, interval.high

@@ -49,7 +49,7 @@ class Crun(Recipe):
         containers = Setting(
             "containers",
             "100 in sequence",
-            f"{blocks} of each runtime, in random order with the other's",
+            f"{blocks} of each runtime, or as -n says, in random order with the other's",
             "a hundred times the mean of one: in a sequence nothing else adds up",
         )
         return _plan(match, (containers, _BUNDLE), blocks, "startup")
@@ -82,7 +82,9 @@ class Youki(Recipe):
             "left alone" if quick else "likewise, which slows down everything else on the host for a moment",
             "left alone in a quick run",
         )
-        runs = Setting("runs", "100 of each, by hyperfine", f"{blocks} of each runtime", "enough for an interval")
+        runs = Setting(
+            "runs", "100 of each, by hyperfine", f"{blocks} of each runtime, or as -n says", "enough for an interval"
+        )
         return _plan(match, (runs, cache, _BUNDLE), blocks, "startup" if quick else "startup:cold=yes")
 
 

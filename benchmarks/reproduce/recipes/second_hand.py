@@ -88,7 +88,7 @@ class Boot(Recipe):
                 ),
             ),
             settings=(
-                Setting("starts", "300", str(blocks), "enough for an interval"),
+                Setting("starts", "300", f"{blocks}, or as -n says", "enough for an interval"),
                 Setting("entry point", "printf", "`echo` of the image `base`", "it prints a line and ends, too"),
             ),
             trial_seconds=0.4,

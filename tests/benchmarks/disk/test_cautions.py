@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from isoscope.benchmarks.disk.cautions import cautions
+from isoscope.core import Variant
 
 GIB = 1 << 30
 
@@ -32,7 +33,7 @@ def told(*rows, size="1G", memory=GIB // 2, filesystem="ext4"):
         SimpleNamespace(
             trials=frame,
             environment={"home_filesystem": filesystem, "host": {"memory": {"total": memory}}},
-            terms=SimpleNamespace(subject=lambda _: SimpleNamespace(options={"size": size})),
+            terms=SimpleNamespace(subject=lambda _: SimpleNamespace(options={"size": size}), variant=Variant.parse),
         )
     )
 

@@ -159,8 +159,13 @@ def test_several_numbers_at_once_beside_others(lab_of_fakes, plugin):
 
 
 def test_others_that_have_ended_are_not_beside(lab_of_fakes):
-    with pytest.raises(InputError, match="2 of 2 instances that were to run beside have ended"):
+    with pytest.raises(InputError, match="2 instances that were to run beside have ended"):
         list(Startup().measure(trial(lab_of_fakes, "fake", ("echo", "hello"), 1, beside=(2,))))
+
+
+def test_the_harness_alone_has_none_beside_it(compare: Callable[..., Run]):
+    run = compare("hello", backends=("null",), benchmarks=("startup:beside=2",), blocks=1)
+    assert run.results.failures == ()
 
 
 def test_a_curve_where_there_are_several_numbers(compare: Callable[..., Run]):

@@ -48,7 +48,12 @@ class BootParallel(Recipe):
                     f"as many for each CPU: N x {here.cpus} / {STUDY_CPUS}, rounded, at least 1. The distribution over "
                     "all boots is compared, and how it moves from few for each CPU to about one and two",
                 ),
-                Setting("boots", "1000 of each", f"{_BLOCKS} times each number", "so many blocks as an interval needs"),
+                Setting(
+                    "boots",
+                    "1000 of each",
+                    f"{_BLOCKS} times each number, or as -n says",
+                    "so many blocks as an interval needs",
+                ),
             ),
             trial_seconds=sum(wanted) * (0.3 if here.kvm else 1.5),
             left_out=LEFT_OUT,

@@ -47,7 +47,7 @@ class BootSerial(Recipe):
                 Setting(
                     "boots",
                     f"{_STUDY_BOOTS} of each system, a second apart",
-                    f"{boots} of each, every system once in each block in random order, and qboot twice",
+                    f"{boots} of each, or as -n says: every system once in each block in random order, qboot twice",
                     f"{_BOOTS_WITH_KVM} with KVM and {_BOOTS} under TCG, where a boot takes seconds; {_QUICK_BOOTS} if "
                     "quick. Of fewer than 100 boots there is no 99th percentile",
                 ),
@@ -80,6 +80,6 @@ def _match(percentile: str, boots: int) -> Match:
         kind=Kind.SIZE,
         costs=False,
         emulated=_TCG,
-        obstacle=f"of {boots} boots the 99th percentile is little else than the longest" if few else "",
+        obstacle=f"a 99th percentile takes {_FOR_P99} boots, and {boots} are planned here" if few else "",
         short=f"serial boots, {percentile}",
     )

@@ -52,7 +52,7 @@ class MemoryOverhead(Recipe):
                     "with neither",
                     "what a monitor takes is looked at, not a service",
                 ),
-                Setting("repetitions", "one", "9 blocks", "so many as an interval needs"),
+                Setting("repetitions", "one", "9 blocks, or as -n says", "so many as an interval needs"),
             ),
             trial_seconds=len(fit) * (settle + (1 if here.kvm else 3)),
             left_out=LEFT_OUT,

@@ -57,7 +57,7 @@ class ConcurrentStart(Recipe):
                 Setting(
                     "rounds",
                     "10, mean makespan",
-                    f"{_ROUNDS} blocks, mean makespan",
+                    f"{_ROUNDS} blocks, or as -n says, mean makespan",
                     "kept; in each round every system in random order, and ours twice",
                 ),
                 Setting(

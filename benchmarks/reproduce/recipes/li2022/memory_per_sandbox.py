@@ -54,7 +54,12 @@ class MemoryPerSandbox(Recipe):
                 Setting(
                     "sandbox", "128 MB, a pause container", "128 MiB, `sleep`", "a workload that stays and does nothing"
                 ),
-                Setting("repetitions", "one", "9 blocks, ours twice in each", "so many blocks as an interval needs"),
+                Setting(
+                    "repetitions",
+                    "one",
+                    "9 blocks, or as -n says, ours twice in each",
+                    "so many blocks as an interval needs",
+                ),
             ),
             trial_seconds=2 + upto * (0.1 if here.kvm else 0.6),
             left_out=LEFT_OUT,

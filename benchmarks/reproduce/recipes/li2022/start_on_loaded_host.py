@@ -71,7 +71,7 @@ class StartOnLoadedHost(Recipe):
                     f"as many for each CPU: N x {here.cpus} / {STUDY_CPUS}, rounded, at least 1",
                 ),
                 NETWORK,
-                Setting("rounds", "mean of 10", "10 blocks, mean", "kept"),
+                Setting("rounds", "mean of 10", "10 blocks, or as -n says, mean", "kept"),
             ),
             trial_seconds=(running + 2 * more) * (0.1 if here.kvm else 0.6),
             left_out=LEFT_OUT,

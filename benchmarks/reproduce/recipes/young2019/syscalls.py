@@ -49,7 +49,7 @@ class Syscalls(Recipe):
                 Setting(
                     "calls",
                     "100 measurements of each call",
-                    f"{repetitions} repetitions of a loop of {seconds / repetitions:g} s, in each of {_BLOCKS} blocks",
+                    f"{repetitions} repetitions of a loop of {seconds / repetitions:g} s, in each block",
                     "a call is shorter than what a clock tells apart: hence the loop; blocks give the interval",
                 ),
                 Setting("getuid", "getuid(2)", "getpid(2)", "either does next to nothing in the kernel"),
