@@ -225,7 +225,8 @@ class Lab:
         """
         from isoscope.core.comparison import Comparison
 
-        names = backends or [name for name in self.ready() if self.backend(name).by_default]
+        by_default = (name for name in self.backend_names if self.backend(name).by_default)
+        names = backends or [name for name in by_default if not self.backend(name).lacks()]
         variants = tuple(Variant.parse(text) for text in names)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         comparison = Comparison(

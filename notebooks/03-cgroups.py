@@ -100,7 +100,7 @@ if may:
 #
 # The limit is a quota in each period: at most so many microseconds of processor time in every 100 000. Half a
 # processor is 50 000. A program that does nothing but work shows what that means. We let it run free for a moment,
-# then halve it, then leave it a fifth, and last a twentieth.
+# then halve it, then leave it a fifth, and last a hundredth.
 
 
 # %%
@@ -147,7 +147,7 @@ def watch_cpu(plan, step=0.25):
 
 
 if may:
-    samples = watch_cpu([(None, 1), (0.5, 1.25), (0.2, 1.25), (0.05, 1.25)])
+    samples = watch_cpu([(None, 1), (0.5, 1.25), (0.2, 1.25), (0.01, 1.25)])
 
 # %% [markdown]
 # The limit does not make the processor slower. In each period the group runs at full speed until its quota is spent,

@@ -274,7 +274,7 @@ def start_by_libvirt(xml):
         (Path(root) / "etc").mkdir()
         as_root = 'user = "+0"\ngroup = "+0"\n' if os.geteuid() == 0 else ""
         (Path(root) / "etc/qemu.conf").write_text(SETTINGS + as_root)
-        logged = os.environ | {"LIBVIRT_LOG_OUTPUTS": f"1:file:{root}/log"}
+        logged = os.environ | {"LIBVIRT_LOG_OUTPUTS": f"1:file:{root}/libvirt.log"}
         subprocess.run([sys.executable, "-c", RUN, root, xml], check=True, timeout=170, env=logged)
 
 

@@ -57,7 +57,8 @@ def deliver(notebooks: list[Notebook], directory: Path) -> Iterator[Path]:
             known = given.setdefault(notebook.name, [])
             if notebook.digest not in known or not (directory / notebook.name).exists():
                 yield _write(directory, notebook)
-                known[:] = [*(digest for digest in known if digest != notebook.digest), notebook.digest]
+            if notebook.digest not in known:
+                known.append(notebook.digest)
         partial = directory / f"{_GIVEN}.new"
         partial.write_text(json.dumps(given, indent=2) + "\n")
         partial.replace(directory / _GIVEN)

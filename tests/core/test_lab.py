@@ -2,7 +2,7 @@ import os
 import subprocess
 
 import pytest
-from isoscope.core import Resources, Workload
+from isoscope.core import Plan, Resources, Stats, Workload
 from isoscope.core.backend import Lack
 from isoscope.core.errors import (
     BackendUnavailable,
@@ -143,3 +143,40 @@ def test_unknown_workloads_are_answered_with_the_known_ones(lab):
         lab.workload("nosuch")
     with pytest.raises(InputError, match=r"nosuch\.toml"):
         lab.workload("nosuch.toml")
+
+
+def test_a_run_to_the_end_tells_all_and_leaves_nothing(lab, home):
+    result = lab.run(Workload(command=["echo", "hello"]), "fake:memory=64M")
+    assert (result.exit_status, result.output, result.stderr) == (0, "hello\n", "")
+    assert result.workload.resources.memory == 64 << 20
+    assert str(result.variant) == "fake:memory=64M"
+    assert result.timeline.span("start", "deleted") > 0
+    assert list(lab.registry) == []
+
+
+def test_a_status_is_no_error_and_a_time_out_leaves_nothing(lab):
+    assert lab.run(Workload(command=["false"]), "fake").exit_status == 1
+    with pytest.raises(Timeout):
+        lab.run(SLEEP, "fake", timeout=0.01)
+    assert list(lab.registry) == []
+
+
+def test_a_registered_workload_is_run_and_planned_by_its_name(lab, plugin, monkeypatch):
+    monkeypatch.setattr(lab, "workload", lambda name: Workload(command=["echo", name]))
+    assert lab.run("greet", "fake").output == "greet\n"
+    assert isinstance(lab.plan("greet", "fake"), Plan)
+    assert list(lab.registry) == []
+
+
+def test_what_was_used_is_known_only_in_the_end(lab):
+    with lab.start(SLEEP, "fake") as instance:
+        with pytest.raises(StateError):
+            instance.used()
+        instance.stop()
+        assert instance.used() == Stats()
+
+
+def test_what_lacks_something_is_not_ready(lab, plugin):
+    assert lab.ready() == ["fake"]
+    plugin.lacks.append(Lack("no fakery here", "apt-get install fakery"))
+    assert lab.ready() == []

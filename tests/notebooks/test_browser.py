@@ -42,7 +42,7 @@ c.IdentityProvider.token = ""
 c.ServerApp.allow_remote_access = True
 """
 
-pytestmark = [pytest.mark.root, pytest.mark.vm, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.vm, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def run_all(address: str, cells: int, directory: Path) -> None:
             color_scheme="light",
         )
         page = browser.pages[0]
-        page.set_default_timeout(240_000)
+        page.set_default_timeout(500_000)  # alone, it builds the image and the disk that other tests have built
         page.goto(address)
         notebook = page.locator(".jp-Notebook:visible")
         notebook.locator(".jp-Cell").first.wait_for()

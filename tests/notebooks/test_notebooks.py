@@ -88,6 +88,7 @@ def test_it_uses_nothing_but_the_public_api(source: Path) -> None:
 @pytest.mark.root
 @pytest.mark.vm
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # alone, the first builds the image and the disk that other tests have built
 @every_notebook
 def test_it_runs_and_skips_nothing(source: Path, stocked_home: Path, tmp_path: Path) -> None:
     """Each within three minutes, by itself, in a kernel of its own; nothing is left on the host."""
