@@ -74,8 +74,8 @@ OTHERS = (
     Variable(
         "DOCKER_HOST",
         "`unix:///var/run/docker.sock`",
-        "The engine of the backend `docker`. The option `host` comes first. `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` hold "
-        "for it as for Docker's own client.",
+        "The engine of the backend `docker`. The option `host` comes first. `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` "
+        "hold for it as for Docker's own client.",
     ),
     Variable("DISPLAY", "no screen", "Whether `isoscope lab` opens a browser: on a screen it does."),
     Variable("WAYLAND_DISPLAY", "no screen", "Likewise."),
