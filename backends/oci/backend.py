@@ -19,6 +19,7 @@ from isoscope.backends.oci.instance import OciInstance
 from isoscope.backends.oci.runtime import REMEDIES, Runtime
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.instance import Means
+from isoscope.backends.peer.memory import Memory
 from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.program import Program
 from isoscope.core.backend import Context, Step
@@ -59,6 +60,7 @@ class OciBackend(PeerBackend):
         self._ready: set[tuple[str, str]] = set()
         self._gvisors: dict[tuple[str, str], Runtime] = {}
         self._lock = threading.Lock()
+        self._memory = Memory(context)
 
     # What there is
 
@@ -75,7 +77,9 @@ class OciBackend(PeerBackend):
             if platform != "default" and not runtime.own_kernel:
                 raise InputError(f"runtime {name!r} has no platform", hint="it is for runtime=runsc")
             if (name, platform) not in self._ready:
-                readiness.check(runtime, self.context.home)
+                if not self._memory.worked([runtime.program.path], self.name, platform):
+                    readiness.check(runtime, self.context.home)
+                    self._memory.keep([runtime.program.path], self.name, platform)
                 self._ready.add((name, platform))
 
     def _runtime(self, name: str, platform: str, network: Network) -> Runtime:
