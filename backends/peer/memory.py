@@ -1,4 +1,4 @@
-"""Which peers have worked on this host, remembered for this boot: finding out takes longer than a question about them may.
+"""Which peers have worked on this host, remembered for this boot: finding out takes longer than a question may.
 
 Only what worked is remembered. What did not is tried anew each time, since somebody may have mended it meanwhile.
 """
