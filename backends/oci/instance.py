@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+from functools import partial
 
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
@@ -21,6 +22,7 @@ from isoscope.backends.peer.faults import explain
 from isoscope.backends.peer.instance import Means, evidence, set_size
 from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.spawn import Start
+from isoscope.backends.peer.subreaper import parent
 from isoscope.core.errors import InstanceFailed, IsoscopeError
 from isoscope.core.instance import Execution, Exit
 from isoscope.core.launch import Launch
@@ -89,20 +91,34 @@ class OciInstance(JoiningInstance):
         self._task.listen("stdout", terminal)
 
     def _on_end(self, how: Exit, at_ns: int) -> None:
-        """The runtime's process has ended, and the workload's is our child by now."""
-        subreaper.end()
+        """The runtime's process has ended."""
         self._returned.set()
         self._see_execution()
         executed = self._executed_ns is not None
         if how.code != 0 and not executed:
             self._fail(self._explain(self._said(), how))
-            return
-        if self._command < 0 and not self._open_command():
+        elif self._command < 0 and not self._open_command():
             said = message(self._said()) or "it ended well, but named no process"
             self._fail(InstanceFailed(f"{self._runtime.name} made no container: {said}", hint="is it an OCI runtime?"))
+        else:
+            if self._runtime.own_kernel and not executed:
+                self._begin_unseen(at_ns)
+            self._adopt()
             return
-        if self._runtime.own_kernel and not executed:
-            self._begin_unseen(at_ns)
+        subreaper.end()
+
+    def _adopt(self) -> None:
+        """Follow the workload's first process once it is our child.
+
+        crun leaves a process of its own between for a moment after it has returned: that one becomes our child first.
+        """
+        with contextlib.suppress(OSError, ValueError):  # it names none, or what stood between has gone meanwhile
+            between = parent(self._bundle.pid())
+            if between not in {None, 1, os.getpid()}:
+                pidfd = os.pidfd_open(between)
+                self.launch.pump.add(pidfd, partial(self._on_gone, pidfd))
+                return
+        subreaper.end()
         self._first = Task(
             self.launch.pump,
             os.dup(self._command),
@@ -112,6 +128,14 @@ class OciInstance(JoiningInstance):
             keyboard=self._keyboard,
         )
         self._first.follow()
+
+    def _on_gone(self, pidfd: int) -> None:
+        """What stood between has ended."""
+        self.launch.pump.remove(pidfd)
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
+        self._adopt()
 
     def _begin_unseen(self, at_ns: int) -> None:
         """The runtime's word has to do: no file of the host is opened to be executed in a kernel of its own."""

@@ -31,3 +31,12 @@ def _change(by: int) -> None:
         before, _count = _count, _count + by
         if bool(before) != bool(_count):
             syscalls.prctl(_PR_SET_CHILD_SUBREAPER, int(bool(_count)))
+
+
+def parent(pid: int) -> int | None:
+    """The parent of a process, also of one that waits to be reaped; None when it is gone. proc_pid_status(5)."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("PPid:"))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
