@@ -16,6 +16,7 @@ _RECIPES = {
     "felter2014/net-throughput": "felter2014.net:NetThroughput",
     "felter2014/net-rr": "felter2014.net:NetRr",
     "felter2014/redis": "felter2014.redis:Redis",
+    "felter2014/mysql": "felter2014.mysql:MySql",
     "agache2020/boot-serial": "agache2020.boot_serial:BootSerial",
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
     "agache2020/memory-overhead": "agache2020.memory_overhead:MemoryOverhead",
