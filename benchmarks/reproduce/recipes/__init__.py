@@ -21,6 +21,7 @@ _RECIPES = {
     "agache2020/boot-parallel": "agache2020.boot_parallel:BootParallel",
     "agache2020/memory-overhead": "agache2020.memory_overhead:MemoryOverhead",
     "agache2020/fio": "agache2020.fio:Fio",
+    "agache2020/network": "agache2020.network:Network",
     "li2022-rund/concurrent-start": "li2022.concurrent_start:ConcurrentStart",
     "li2022-rund/memory-per-sandbox": "li2022.memory_per_sandbox:MemoryPerSandbox",
     "li2022-rund/start-on-loaded-host": "li2022.start_on_loaded_host:StartOnLoadedHost",

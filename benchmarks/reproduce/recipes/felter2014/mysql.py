@@ -100,7 +100,7 @@ class MySql(Recipe):
                     "time",
                     f"{_STUDY_SECONDS} s with each number of threads",
                     f"{seconds} s with each",
-                    f"scaled by 1/{_STUDY_SECONDS // seconds}; blocks repeat it. To make and fill the database is not timed",
+                    f"scaled by 1/{_STUDY_SECONDS // seconds}; blocks repeat it, and filling is not timed",
                 ),
                 Setting(
                     "server",
