@@ -71,6 +71,14 @@ OTHERS = (
     Variable(
         "LIBVIRT_LOG_OUTPUTS", "nowhere", "Where libvirt writes what it warns of. It is libvirt's own, and passed on."
     ),
+    Variable(
+        "DOCKER_HOST",
+        "`unix:///var/run/docker.sock`",
+        "The engine of the backend `docker`. The option `host` comes first. `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` "
+        "hold for it as for Docker's own client.",
+    ),
+    Variable("DISPLAY", "no screen", "Whether `isoscope lab` opens a browser: on a screen it does."),
+    Variable("WAYLAND_DISPLAY", "no screen", "Likewise."),
     Variable("NO_COLOR", "colours on a terminal", "Set to anything, it leaves the output without colours."),
     Variable("COLUMNS", "the terminal's", "How wide tables are printed."),
 )
@@ -83,12 +91,14 @@ STATE = {
     "cache": "what can be made again: the guest's kernel, init and disks, overlays for virtual machines, seccomp "
     "filters, the verdict on KVM, libvirt's knowledge of QEMU, the rig's QEMU. May be removed when no instance "
     "runs: the next command makes it anew, perhaps of a newer kernel",
+    "engines": "which image was put into which Docker Engine, so that `isoscope gc` takes it out again",
     "images": "the image store, an OCI image layout: blobs, and `index.json` with their names",
     "instances": "a folder for each instance: its record, its log, and its socket",
     "layers": "the images' layers, unpacked once, read by all instances",
     "mounts": "the trees of running instances of `process`",
     "names": "the names that instances have",
     "network": "the bridge's leases of addresses",
+    "podman": "the store and the locks of podman, our own and not the user's",
     "selftest.json": "what `isoscope selftest` found on this host",
     "sriov": "what cards were like before their virtual functions were made",
     "vm": "sockets, pid files and disks of running virtual machines",

@@ -212,7 +212,7 @@ PYTHON: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def python() -> Iterator[str]:
     """Directives for autodoc: every public name of the modules that others program against."""
-    yield "# Python\n"
+    yield "# Python, from its docstrings\n"
     yield (
         "Everything public, as its docstrings have it. Spans are integer nanoseconds, sizes bytes, unless it says "
         "otherwise. What goes wrong is an [IsoscopeError](errors.md).\n"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from isoscope.backends.container.caps import DOCKER_DEFAULT
 from isoscope.backends.container.procfs import READ_ONLY, maskable
 from isoscope.backends.launcher import volume
-from isoscope.core.errors import ImageError
+from isoscope.backends.peer import links
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network
 
@@ -40,15 +40,7 @@ def refuse_links(launch: Launch, tree: Path) -> None:
     targets = ["/proc", "/sys", "/dev", *(words[-1] for words in _shown(launch))]
     if _missing(launch, tree):
         targets.append(launch.working_directory())
-    for target in targets:
-        path = tree
-        for part in PurePosixPath(target).parts[1:]:
-            path /= part
-            if path.is_symlink():
-                raise ImageError(
-                    f"bubblewrap would follow the image's link {str(path.relative_to(tree))!r}, maybe out of it",
-                    hint="take another backend, or show nothing there",
-                )
+    links.refuse("bubblewrap", tree, targets)
 
 
 def _missing(launch: Launch, tree: Path) -> bool:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from isoscope.backends.container import profile
 from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.cgroups import Cgroup
-from isoscope.backends.launcher.client import Launcher
-from isoscope.backends.network import BridgeNetwork
 from isoscope.backends.oci import bundle, gvisor, readiness
 from isoscope.backends.oci.bundle import Bundle
 from isoscope.backends.oci.instance import OciInstance
 from isoscope.backends.oci.runtime import REMEDIES, Runtime
 from isoscope.backends.peer.backend import PeerBackend
+from isoscope.backends.peer.bridge import Bridge
 from isoscope.backends.peer.instance import Means
-from isoscope.backends.peer.netns import NetworkNamespace
+from isoscope.backends.peer.memory import Memory
 from isoscope.backends.peer.program import Program
 from isoscope.core.backend import Context, Step
 from isoscope.core.capabilities import Capabilities
@@ -53,12 +51,12 @@ class OciBackend(PeerBackend):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._network = BridgeNetwork(context.home)
-        self._launcher = Launcher()
+        self._bridge = Bridge(context.home)
         self._programs: dict[str, Program] = {}
         self._ready: set[tuple[str, str]] = set()
         self._gvisors: dict[tuple[str, str], Runtime] = {}
         self._lock = threading.Lock()
+        self._memory = Memory(context)
 
     # What there is
 
@@ -75,7 +73,9 @@ class OciBackend(PeerBackend):
             if platform != "default" and not runtime.own_kernel:
                 raise InputError(f"runtime {name!r} has no platform", hint="it is for runtime=runsc")
             if (name, platform) not in self._ready:
-                readiness.check(runtime, self.context.home)
+                if not self._memory.worked([runtime.program.path], self.name, platform):
+                    readiness.check(runtime, self.context.home)
+                    self._memory.keep([runtime.program.path], self.name, platform)
                 self._ready.add((name, platform))
 
     def _runtime(self, name: str, platform: str, network: Network) -> Runtime:
@@ -113,18 +113,10 @@ class OciBackend(PeerBackend):
         bundle.refuse_bytes(launch)
         self._hold_folders(launch.record)
         runtime = self._runtime(launch.options["runtime"], launch.options["platform"], launch.workload.network)
-        joined, place = self._bridged(launch), self._bundle(launch)
+        joined, place = self._bridge.join(launch), self._bundle(launch)
         path = None if joined is None else joined.path
         place.write(bundle.config(launch, means.tree, means.cgroup, self._seccomp(), path))
         return OciInstance(launch, means, runtime, place, joined)
-
-    def _bridged(self, launch: Launch) -> NetworkNamespace | None:
-        """The network namespace that the runtime is to join, on the bridge."""
-        if launch.workload.network is not Network.BRIDGE:
-            return None
-        lease = self._network.lease(launch.record)
-        (launch.record.directory / "resolv.conf").write_text(lease.resolv_conf())
-        return NetworkNamespace(self._launcher, partial(self._network.connect, lease))
 
     def _end(self, record: Record) -> None:
         state = record.directory / "bundle/state"
@@ -134,7 +126,7 @@ class OciBackend(PeerBackend):
                 runtime = self._runtime(options["runtime"], options["platform"], Network.NONE)
                 runtime.call(state, "delete", "--force", record.mark)
         _held(record).remove()
-        self._network.release(record)
+        self._bridge.release(record)
 
     def _hold_folders(self, record: Record) -> None:
         """Keep the folders in which the runtime will make its cgroups: other labs remove them when they are empty."""
@@ -143,12 +135,11 @@ class OciBackend(PeerBackend):
         held.make()
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return super().sweep(live) + self._network.sweep(live) + readiness.sweep(self.tree)
+        return super().sweep(live) + self._bridge.sweep(live) + readiness.sweep(self.tree)
 
     def close(self) -> None:
         super().close()
-        self._launcher.close()
-        self._network.close()
+        self._bridge.close()
 
 
 def _held_mark(record: Record) -> str:

@@ -19,6 +19,7 @@ from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.accounts import account
 from isoscope.backends.launcher.cgroups import FOLDER, Cgroup
 from isoscope.backends.launcher.users import UnknownUser
+from isoscope.backends.peer.bridge import resolv_conf
 from isoscope.core.errors import HostError, ImageError, Unsupported
 from isoscope.core.launch import Launch
 from isoscope.core.workload import Network, Resources
@@ -169,7 +170,7 @@ def _hosts(launch: Launch) -> list[dict[str, Any]]:
     record, shown = launch.record, []
     network = launch.workload.network
     if network is Network.BRIDGE:
-        shown.append(_bind(str(record.directory / "resolv.conf"), "/etc/resolv.conf", read_only=False))
+        shown.append(_bind(str(resolv_conf(launch)), "/etc/resolv.conf", read_only=False))
     if network is Network.HOST:
         files = (path for path in ("/etc/resolv.conf", "/etc/hosts") if os.path.exists(path))
         shown += [_bind(path, path, read_only=True) for path in files]

@@ -10,37 +10,35 @@ import threading
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
 from isoscope.backends.launcher.terminal import TerminalInput, window_size
-from isoscope.backends.network import Lease
 from isoscope.backends.oci import bundle
 from isoscope.backends.oci.bundle import Bundle
 from isoscope.backends.oci.console import ConsoleSocket
 from isoscope.backends.oci.execution import Executor
 from isoscope.backends.oci.runtime import ABOUT_COMMAND, Runtime, message
 from isoscope.backends.peer import subreaper
+from isoscope.backends.peer.bridge import JoiningInstance
 from isoscope.backends.peer.faults import explain
-from isoscope.backends.peer.instance import Means, PeerInstance, evidence, set_size
+from isoscope.backends.peer.instance import Means, evidence, set_size
 from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.spawn import Start
 from isoscope.core.errors import InstanceFailed, IsoscopeError
-from isoscope.core.instance import Connection, Execution, Exit
+from isoscope.core.instance import Execution, Exit
 from isoscope.core.launch import Launch
 from isoscope.core.output import Stdio
 from isoscope.core.patience import patience
 
 
-class OciInstance(PeerInstance):
+class OciInstance(JoiningInstance):
     """Started by `run --detach`: one process, which is gone when the workload runs.
 
     The workload's first process is then an orphan, and becomes our child, so that we see its end as it was.
     """
 
-    phases = ("network", "runtime", "ready")
-
     def __init__(
         self, launch: Launch, means: Means, runtime: Runtime, place: Bundle, network: NetworkNamespace | None
     ) -> None:
-        super().__init__(launch, means)
-        self._runtime, self._bundle, self._network = runtime, place, network
+        super().__init__(launch, means, network)
+        self._runtime, self._bundle = runtime, place
         self._first: Task | None = None  #: the workload's first process, once it is our child
         self._console = ConsoleSocket(place.directory / "console") if self.workload.terminal else None
         self._keyboard: TerminalInput | None = None
@@ -57,17 +55,6 @@ class OciInstance(PeerInstance):
         )
 
     # Starting
-
-    def _start(self) -> None:
-        if self._network is None:
-            super()._start()
-            return
-        try:
-            self._network.make()
-            self.timeline.mark("network")
-            super()._start()
-        finally:
-            self._network.close()
 
     def _peer(self) -> Start:
         return self._line
@@ -198,9 +185,6 @@ class OciInstance(PeerInstance):
         process = bundle.process(self.launch, command, terminal=terminal)
         return executor.execute(process, stdio, self._with_cause, terminal=terminal)
 
-    def connection(self) -> Connection | None:
-        return Lease.connection(self.record)
-
     def proof(self) -> dict[str, str]:
         return {**shown, "runtime": self._runtime.program.version} if (shown := super().proof()) else {}
 
@@ -218,8 +202,6 @@ class OciInstance(PeerInstance):
         if self._console is not None:
             self.launch.pump.remove(self._console.fd)
             self._console.close()
-        if self._network is not None:
-            self._network.close()
         super()._delete()
         if self._first is not None:
             self._first.close()

@@ -28,7 +28,7 @@ def check(runtime: Runtime, home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="oci-", dir=home) as directory:
         root = Path(directory) / "rootfs"
-        root.mkdir()
+        (root / "dev").mkdir(parents=True)  # crun fills it, and makes none
         bundle = Bundle(Path(directory) / "bundle")
         bundle.write(_config(root, mark))
         try:

@@ -11,7 +11,8 @@ from isoscope.backends.launcher.cgroups import Cgroup, Tree
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.bridge import Bridge
 from isoscope.backends.peer.hierarchies import widened
-from isoscope.backends.peer.program import first_line
+from isoscope.backends.peer.memory import Memory
+from isoscope.backends.peer.program import Program, first_line
 from isoscope.core.backend import Context, Lack, Step
 from isoscope.core.errors import IsoscopeError
 from isoscope.core.host.scratch import abandoned, new_name, scratch
@@ -38,6 +39,11 @@ class JoiningBackend(PeerBackend):
     def tree(self) -> Tree:
         return widened(Tree.discover())
 
+    @property
+    @abstractmethod
+    def program(self) -> Program:
+        """The peer's. Raises BackendUnavailable, and HostError for one that is too old, or something else."""
+
     @abstractmethod
     def _try(self, name: str, directory: Path) -> str:
         """What the peer says of `trial.NO_COMMAND`, in a container of that name with nothing in it.
@@ -55,6 +61,19 @@ class JoiningBackend(PeerBackend):
         return self._lacks
 
     def _tried(self) -> list[Lack]:
+        try:
+            program = self.program.path
+        except IsoscopeError as error:
+            return [Lack(error.message, error.hint)]
+        memory = Memory(self.context)
+        if memory.worked([program], self.name):
+            return []
+        lacks = self._try_now()
+        if not lacks:
+            memory.keep([program], self.name)
+        return lacks
+
+    def _try_now(self) -> list[Lack]:
         for path in (path for folder in self.tree.folders.values() for path in abandoned(folder)):
             Cgroup({path.name: str(path)}).end()  # of one that was killed while it tried
         try:

@@ -13,6 +13,7 @@ from isoscope.backends.launcher.cgroups import Cgroup
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.faults import plain
 from isoscope.backends.peer.instance import Means
+from isoscope.backends.peer.memory import Memory
 from isoscope.backends.peer.program import Program
 from isoscope.backends.podman import probe
 from isoscope.backends.podman.command import Podman, identity_file
@@ -53,6 +54,7 @@ class PodmanBackend(PeerBackend):
         super().__init__(context)
         self._ready: dict[str, Podman] = {}
         self._lock = threading.Lock()
+        self._memory = Memory(context)
 
     @property
     def _directory(self) -> Path:
@@ -64,11 +66,16 @@ class PodmanBackend(PeerBackend):
     def _podman(self, runtime: str) -> Podman:
         with self._lock:
             if runtime not in self._ready:
-                Program.find("conmon", remedy="apt install podman conmon")
-                Program.find(runtime, remedy=f"apt install {Path(runtime).name}")
+                others = [
+                    Program.find("conmon", remedy="apt install podman conmon"),
+                    Program.find(runtime, remedy=f"apt install {Path(runtime).name}"),
+                ]
                 program = Program.find("podman", remedy="apt install podman")
                 podman = Podman(program, self._directory, runtime)
-                probe.check(podman, self.tree)
+                programs = [one.path for one in (program, *others)]
+                if not self._memory.worked(programs, self.name):
+                    probe.check(podman, self.tree)
+                    self._memory.keep(programs, self.name)
                 self._ready[runtime] = podman
             return self._ready[runtime]
 

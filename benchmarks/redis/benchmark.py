@@ -48,7 +48,7 @@ class Redis(Benchmark):
         """Requests a second for each number of connections. Raises whatever stops it."""
         with ends_of(trial, (TO_INSTANCE,)) as [ends]:
             port = free_port()
-            with Tool(ends.server, tool.server(port)) as server:
+            with Tool(ends.server, tool.server(ends.address, port)) as server:
                 server.await_output(tool.READY, trial.timeout)
                 wanted: tuple[int, ...] = trial.options["connections"]
                 for connections in wanted[:1] if trial.warmup else wanted:

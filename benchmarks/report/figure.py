@@ -77,7 +77,7 @@ def plot_style() -> dict[str, Any]:
 
     Lines differ in colour, stroke and marker, so that nobody has to tell them apart by colour alone.
     """
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
     ground = dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "#ffffff")
     cycle = cycler(color=COLOURS, linestyle=LINES, marker=MARKERS)

@@ -108,7 +108,7 @@ def _become_jupyter(directory: Path, opened: str, *, port: int | None, browser: 
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.allow_remote_access=False",
         "--KernelManager.transport_encryption=auto",  # who else is on this host could read from a kernel's ports
-        "--ServerApp.log_level=WARN",
+        "--Application.log_level=WARN",
         "--LabApp.extension_manager=readonly",
         f"--ServerApp.root_dir={directory}",
         f"--LabApp.default_url=/lab/tree/{opened}" if opened else "--LabApp.default_url=/lab",

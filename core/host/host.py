@@ -60,7 +60,7 @@ class Host(Displayed):
     def __init__(self, home: Path, *, root: Path = Path("/")) -> None:
         self.home = home
         self.root = root
-        self._fresh = False
+        self.fresh = False  #: nothing that was remembered counts: see `refresh`
 
     @cached_property
     def kernel(self) -> facts.Kernel:
@@ -109,7 +109,7 @@ class Host(Displayed):
         """The verdict on KVM. Remembered in `home / "cache"` for this boot, unless `refresh` was called."""
         from isoscope.core.host import kvm
 
-        return kvm.verdict(self.root, self.home / "cache", fresh=self._fresh)
+        return kvm.verdict(self.root, self.home / "cache", fresh=self.fresh)
 
     @cached_property
     def cgroups(self) -> facts.Cgroups:
@@ -204,7 +204,7 @@ class Host(Displayed):
         """Forget every fact, so that each is probed anew when it is next asked for, the verdict on KVM too."""
         for name in FACTS:
             self.__dict__.pop(name, None)
-        self._fresh = True
+        self.fresh = True
 
     def probe(self) -> None:
         """Probe, side by side, every fact that is not known yet."""

@@ -19,7 +19,7 @@ ON_DISK = (
 
 
 @pytest.mark.parametrize(
-    ("script", "how"), [("exit 133", Exit(code=133)), ("kill -HUP $$", Exit(signal=signal.SIGHUP))]
+    ("script", "how"), [("exit 133", Exit(code=133)), ("kill -TERM $$", Exit(signal=signal.SIGTERM))]
 )
 def test_the_kernel_tells_what_another_has_reaped(script, how):
     with subprocess.Popen(["sh", "-c", script]) as process:

@@ -31,4 +31,4 @@ def test_the_load_is_the_study_s() -> None:
     words = " ".join(tool.client("10.0.0.2", 7, connections=30, requests=5000))
     assert words == "redis-benchmark -h 10.0.0.2 -p 7 -c 30 -n 5000 -t set,get -d 50 -r 100000 --csv"
     assert "-P" not in words.split()
-    assert tool.server(7)[:3] == ("redis-server", "--port", "7")
+    assert tool.server("127.0.0.1", 7)[:5] == ("redis-server", "--port", "7", "--bind", "127.0.0.1")

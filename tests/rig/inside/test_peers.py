@@ -30,3 +30,13 @@ def test_a_life_and_a_limit(lab, backend):
     assert Path("/proc/self/cgroup").read_text().count("\n") == hierarchies, "one more was made"
     left = subprocess.run(["find", "/sys/fs/cgroup", "-name", "isoscope*"], check=True, capture_output=True, text=True)
     assert left.stdout == ""
+
+
+@pytest.mark.parametrize("variant", ["oci:runtime=crun", "bubblewrap"])
+def test_a_limit_of_one_that_leaves_no_process_of_its_own_or_gets_its_cgroup_from_us(lab, variant):
+    greedy = Workload(command=("tail", "/dev/zero"), resources=Resources(memory=64 << 20, cpus=1, pids=50))
+    with lab.start(greedy, variant) as instance:
+        assert instance.wait(120) == Exit(signal=signal.SIGKILL, oom_killed=True)
+    with lab.start(Workload(command=("sh", "-c", "echo up; exit 7")), variant) as instance:
+        assert instance.wait(120) == Exit(code=7)
+        assert "isoscope" in instance.proof()["cgroup"]
