@@ -12,17 +12,16 @@ _MIB = 1 << 20
 _ROW = 512  #: bytes of memory for a row of some 220 with its index: all rows stay in memory
 _REST = 64 * _MIB  #: for the server's own tables
 
-# What mariadb-install-db(1) does, without what nobody reads here: help texts and time zones. `--bootstrap` takes a
-# statement a line. The user is of the clients' tables alone: a server that runs as root and is reached over the host's
-# loopback device must not hand out files (FILE) to whoever finds its port.
+# What mariadb-install-db(1) does, but for help texts, time zones, and its users, who are not made at all: its root has
+# no password, and this server runs as root and can be reached over the host's loopback device, where whoever finds its
+# port could have it read and write files. The clients' user is of their own tables alone. `--bootstrap` takes a
+# statement a line.
 _SCRIPT = """
 set -e
 user=$1; directory=$2; address=$3; port=$4; memory=$5; connections=$6
 mkdir -p "$directory"
-share=/usr/share/mysql
-{ printf 'CREATE DATABASE mysql;\\nUSE mysql;\\n'
-  cat "$share/mysql_system_tables.sql" "$share/mysql_system_tables_data.sql"
-} | mariadbd --no-defaults --bootstrap --user=root --datadir="$directory" --innodb-log-file-size=64M >&2
+{ printf 'CREATE DATABASE mysql;\\nUSE mysql;\\n'; cat /usr/share/mysql/mysql_system_tables.sql; } |
+  mariadbd --no-defaults --bootstrap --user=root --datadir="$directory" --innodb-log-file-size=64M >&2
 printf '%s;\\n' "CREATE DATABASE $user" "CREATE USER $user" "GRANT ALL ON $user.* TO $user" > "$directory.sql"
 exec mariadbd --no-defaults --user=root --datadir="$directory" --init-file="$directory.sql" \
   --bind-address="$address" --port="$port" --socket="$directory.sock" --skip-name-resolve \
