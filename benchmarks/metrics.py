@@ -9,6 +9,7 @@ from isoscope.benchmarks.interference.metrics import INTERFERENCE
 from isoscope.benchmarks.memory.metrics import MEMORY
 from isoscope.benchmarks.metric import Direction, Metric
 from isoscope.benchmarks.network.metrics import NETWORK
+from isoscope.benchmarks.oltp.metrics import OLTP
 from isoscope.benchmarks.overhead.metrics import OVERHEAD
 from isoscope.benchmarks.randomaccess.metrics import RANDOMACCESS
 from isoscope.benchmarks.redis.metrics import REDIS
@@ -38,6 +39,7 @@ METRICS = {
         *DISK,
         *INTERFERENCE,
         *NETWORK,
+        *OLTP,
         *OVERHEAD,
         *RANDOMACCESS,
         *REDIS,

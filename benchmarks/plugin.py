@@ -84,6 +84,13 @@ def isoscope_register_benchmarks(register: Callable[[str, Callable[[], Benchmark
 
     register("network", network)
 
+    def oltp() -> Benchmark:
+        from isoscope.benchmarks.oltp.benchmark import Oltp
+
+        return Oltp()
+
+    register("oltp", oltp)
+
     def randomaccess() -> Benchmark:
         from isoscope.benchmarks.randomaccess.benchmark import RandomAccess
 

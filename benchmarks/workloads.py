@@ -17,6 +17,8 @@ WORKLOADS = {
     "bench": Workload(image="bench", command=("sh", "-c", "echo ready; exec sleep infinity")),
     # stays, and is an end of what `redis` measures
     "redis": Workload(image="redis", command=("sh", "-c", "echo ready; exec sleep infinity")),
+    # stays, and is an end of what `oltp` measures
+    "mariadb": Workload(image="mariadb", command=("sh", "-c", "echo ready; exec sleep infinity")),
     # stays, and has the file that `disk` reads and writes
     "fio": Workload(image="fio", command=("sh", "-c", "echo ready; exec sleep infinity")),
     # stays, and is where the victim of `interference` does its work; its image has the neighbours' program, too

@@ -25,6 +25,7 @@ from isoscope.benchmarks.disk.metrics import (
     LATENCY_P99,
 )
 from isoscope.benchmarks.disk.phases import Job, Phase, Plan, read_phases
+from isoscope.benchmarks.disk.place import place
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.request import BenchmarkOption
 from isoscope.core.errors import HostError, InputError
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
 
 _NAME = "isoscope.fio"  #: of the test file
-_PLACES = {"root": "/var/tmp", "volume": "/data"}  # noqa: S108 -- where it is, by the option `storage` of the backend
 
 _LEAST_SIZE = 16 << 20  #: sixteen requests of 1 MiB are under way at a time
 _SLOWEST = 4 << 20  #: B/s at which the file is laid out, or the trial has failed
@@ -97,9 +97,11 @@ class Disk(Benchmark):
         with trial.instance() as instance:
             instance.start()
             instance.wait_ready(trial.timeout)
-            place = _PLACES.get(instance.launch.options.get("storage", ""), _PLACES["root"])
             plan = Plan(
-                f"{place}/{_NAME}", size, min(runtime, _WARMUP) if trial.warmup else runtime, trial.options["ramp"]
+                f"{place(instance)}/{_NAME}",
+                size,
+                min(runtime, _WARMUP) if trial.warmup else runtime,
+                trial.options["ramp"],
             )
             yield from _Session(trial, instance, plan).measure()
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from time import sleep
 from typing import TYPE_CHECKING, ClassVar
 
-from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
+from isoscope.benchmarks.benchmark import Benchmark, Label, Trial, Value
 from isoscope.benchmarks.metric import Metric
 from isoscope.benchmarks.network import iperf3, pingpong
 from isoscope.benchmarks.network.activity import Activity, Moment
@@ -25,7 +25,7 @@ from isoscope.benchmarks.network.metrics import (
     TRANSACTION,
     TRANSACTIONS,
 )
-from isoscope.benchmarks.request import BenchmarkOption, count
+from isoscope.benchmarks.request import BenchmarkOption, count, counts
 from isoscope.core.units import parse_size
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class Network(Benchmark):
     workload: ClassVar[str] = "network"
     headline: ClassVar[tuple[Metric, ...]] = HEADLINE
     details: ClassVar[tuple[Metric, ...]] = DETAILS
-    dimensions: ClassVar[tuple[str, ...]] = ("path",)
+    dimensions: ClassVar[tuple[str, ...]] = ("path", "streams")
     options: ClassVar[tuple[BenchmarkOption, ...]] = (
         BenchmarkOption("duration", "seconds of each test", "10", quick="1", read=count),
-        BenchmarkOption("streams", "TCP connections of the bulk transfer", "1", read=count),
+        BenchmarkOption("streams", "TCP connections of the bulk transfer; several numbers as 1+10", "1", read=counts),
         BenchmarkOption("size", "bytes of a request, and of its reply", "100", read=parse_size),
         BenchmarkOption("paths", "which paths, joined by +", "all", read=paths),
     )
@@ -57,6 +57,7 @@ class Network(Benchmark):
     def measure(self, trial: Trial) -> Iterator[Value]:
         """Every path in turn, with the same instances. A warm-up is a second of bulk transfer on the first path."""
         wanted = trial.options["paths"][:1] if trial.warmup else trial.options["paths"]
+        several = trial.options["streams"][:1] if trial.warmup else trial.options["streams"]
         seconds = 1 if trial.warmup else trial.options["duration"]
         trial.step("starting")
         with ends_of(trial, wanted) as found:
@@ -66,8 +67,10 @@ class Network(Benchmark):
                     before[ends.client] = _background(ends, seconds)
                     yield Value(BACKGROUND, before[ends.client].usage.host_share, ends.labels)
                 background = before[ends.client]
-                trial.step(f"{ends.path}: throughput")
-                packets = yield from _throughput(trial, ends, seconds, background)
+                packets = 0
+                for streams in several:
+                    trial.step(f"{ends.path}: throughput")
+                    packets += yield from _throughput(trial, ends, seconds, streams, background)
                 if ends.path != TO_HOST and not trial.warmup:  # a request and its reply go both ways already
                     trial.step(f"{ends.path}: latency")
                     packets += yield from _latency(trial, ends, seconds, background)
@@ -94,25 +97,25 @@ def _background(ends: Ends, seconds: int) -> Activity:
     return before.until(Moment.take(ends.both))
 
 
-def _throughput(trial: Trial, ends: Ends, seconds: int, background: Activity) -> _Counted:
+def _throughput(trial: Trial, ends: Ends, seconds: int, streams: int, background: Activity) -> _Counted:
     port = free_port()
+    # A number that is the only one is an option of the run, and tells no series from another.
+    number: dict[str, Label] = {"streams": streams} if len(trial.options["streams"]) > 1 else {}
     test = Exchange(
         port=port,
         server=iperf3.server(ends.address, port, tells=not ends.seen),
         ready=iperf3.READY,
-        client=iperf3.client(
-            ends.address, port, seconds=seconds, streams=trial.options["streams"], reverse=ends.reverse
-        ),
+        client=iperf3.client(ends.address, port, seconds=seconds, streams=streams, reverse=ends.reverse),
         seconds=seconds,
         begun=iperf3.BEGUN,
         server_tells=True,
         statuses=iperf3.STATUSES,
     )
-    outcome = _run(trial, ends, test, "throughput")
+    outcome = _run(trial, ends, test, f"throughput-{streams}" if number else "throughput")
     transferred, lasted = iperf3.transfer(outcome.output, reverse=ends.reverse)
     outcome.check(lasted)
     rate = transferred / lasted
-    labels = {**ends.labels, "congestion": iperf3.CONGESTION}
+    labels = {**ends.labels, **number, "congestion": iperf3.CONGESTION}
     yield Value(THROUGHPUT, rate, labels)
     yield from Done(BYTE, transferred, rate, labels).costs(ends, outcome, background)
     return outcome.packets or 0

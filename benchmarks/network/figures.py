@@ -45,7 +45,10 @@ def figures(run: Run) -> list[Figure]:
 
 def _bars(run: Run, metric: Metric, title: str) -> Figure | None:
     series = found(run, "network", metric)
-    return bars(run, series, name=metric.name.replace(".", "-").replace("_", "-"), title=title, by=("path",))
+    name = metric.name.replace(".", "-").replace("_", "-")
+    several = any("streams" in one.labels for one in series)
+    caption = "The number is how many streams are sent at a time." if several else ""
+    return bars(run, series, name=name, title=title, by=("path", "streams"), caption=caption)
 
 
 def _distribution(run: Run, path: str) -> Figure | None:

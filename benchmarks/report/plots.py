@@ -67,6 +67,27 @@ def who(series: Series) -> str:
     return f"{series.variant} ({series.accelerator})" if series.accelerator else series.variant
 
 
+def lines(series: Sequence[Series], label: str) -> list[Line]:
+    """A line for each variant: the p50 of its series, with intervals where all have one, over a label's number."""
+    by_variant: dict[str, list[Series]] = {}
+    for one in sorted(series, key=lambda one: float(one.labels[label])):
+        by_variant.setdefault(who(one), []).append(one)
+    drawn = []
+    for name, points in by_variant.items():
+        spans = [one.median_interval for one in points]
+        whole = all(span.low is not None for span in spans)
+        drawn.append(
+            Line(
+                name,
+                [float(one.labels[label]) for one in points],
+                [one.p50 or 0.0 for one in points],
+                [span.low or 0.0 for span in spans] if whole else None,
+                [span.high or 0.0 for span in spans] if whole else None,
+            )
+        )
+    return drawn
+
+
 def looks(run: Run) -> dict[str, Look]:
     """Colour, marker, line of every variant (see `who`), the same in every plot of a run, and in its first table."""
     shown = [one for one in run.results.series if one.values and one.role != "harness"]

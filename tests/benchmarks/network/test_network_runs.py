@@ -21,7 +21,7 @@ from isoscope.core.errors import CommandNotFound, InputError, InstanceFailed, Un
 
 pytestmark = pytest.mark.root
 
-OPTIONS = {"duration": 1, "streams": 1, "size": 100, "paths": PATHS}
+OPTIONS = {"duration": 1, "streams": (1,), "size": 100, "paths": PATHS}
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Measured:
     """What a trial gave: values by metric and path, and the files that were kept."""
 
     values: dict[tuple[str, str], Value] = field(default_factory=dict)
+    all: list[Value] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)
 
     def of(self, metric: str, path: str) -> float:
@@ -62,6 +63,7 @@ def measure(lab: Lab) -> Callable[..., Measured]:
         )
         for value in Network().measure(trial):
             measured.values[value.metric.name, str(value.labels["path"])] = value
+            measured.all.append(value)
         assert list(lab.registry) == []
         return measured
 
@@ -88,6 +90,7 @@ def test_a_container_is_reached_over_its_veth_in_both_directions_and_by_another(
         assert labels(found, path)["link"] == "veth"
         assert labels(found, path)["network"] == "bridge"
         assert labels(found, path)["clock"] == "the host's"
+        assert "streams" not in labels(found, path), "the only number tells no series from another"
         assert 100 < found.of("bytes_per_packet", path) < 65536
         assert found.of("packets", path) > 1000
         assert ("network.bytes_per_exit", path) not in found.values
@@ -130,6 +133,15 @@ def test_the_hosts_own_network_is_loopback_and_says_so(measure: Callable[..., Me
     assert labels(found, BETWEEN)["link"] == "loopback"
     assert labels(found, BETWEEN)["network"] == "host"
     assert found.of("throughput", BETWEEN) > 1e6
+
+
+def test_several_numbers_of_streams_are_series_of_their_own(measure: Callable[..., Measured]) -> None:
+    found = measure("container", paths=(TO_HOST,), streams=(1, 3))
+    assert {value.labels["streams"] for value in found.all if value.metric.name == "network.throughput"} == {1, 3}
+    for streams in (1, 3):
+        sent = json.loads(found.kept[f"throughput-{streams}-instance-to-host.json"])
+        assert sent["start"]["test_start"]["num_streams"] == len(sent["start"]["connected"]) == streams
+    assert found.of("packets", TO_HOST) > 1000
 
 
 def test_where_no_device_of_the_host_shows_the_first_packet_the_tools_tell(

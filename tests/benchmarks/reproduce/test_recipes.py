@@ -40,7 +40,7 @@ def test_a_recipe_is_called_what_it_is_of(recipe: Recipe) -> None:
 
 
 def test_every_match_and_system_is_of_a_published_figure(recipe: Recipe) -> None:
-    known = {(one.workload, one.metric) for one in recipe.published()}
+    known = {(one.workload, one.metric) for one in (*recipe.published(), *recipe.elsewhere())}
     systems = {one.system for one in recipe.published()}
     for plan in plans(recipe):
         matches = {(match.workload, match.metric) for match in plan.matches}
