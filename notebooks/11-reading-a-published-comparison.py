@@ -74,8 +74,9 @@ plt.show()
 
 # %% [markdown]
 # 284, 241 or 130: "KVM costs 2 %", "17 %" and "more than half" are three sentences, all with a source. What is
-# between them is no property of KVM. It is the processor that the guest was *shown*. QEMU's default model hides AVX,
-# and a program that finds no AVX computes without. The recipe spells out what each row takes:
+# between the first and the last is no property of KVM. It is the processor that the guest was *shown*: QEMU's default
+# model hides AVX, and a program that finds no AVX computes without. The recipe spells out what each row takes, as a
+# variant of our `vm`:
 
 # %%
 recipe = next(item for item in items if (item["study"], item["item"]) == ("felter2014", "linpack"))
@@ -91,7 +92,7 @@ shown.round(3)
 # ## First-hand, or not
 #
 # The 241 is of another kind than the others. Those were computed again from the authors' own data; this one was read
-# in a text. Worse are figures that were read in a text *about* the text: they are shown, marked, and decide nothing.
+# in a text that quotes it, and what its guest was shown is not told. Such figures are shown, marked, and decide nothing.
 
 # %%
 assert linpack.loc["kvm-untuned-published", "basis"] == "second-hand"
