@@ -92,7 +92,7 @@ shown.round(3)
 # ## First-hand, or not
 #
 # The 241 is of another kind than the others. Those were computed again from the authors' own data; this one was read
-# in a text that quotes it, and what its guest was shown is not told. Such figures are shown, marked, and decide nothing.
+# in a text that quotes it, and what its guest was shown is not told. Such figures are shown, and decide nothing.
 
 # %%
 assert linpack.loc["kvm-untuned-published", "basis"] == "second-hand"
