@@ -66,6 +66,7 @@ class Ranked:
     budgets: tuple[Budget, ...]
     total: Total | None  #: None when a cost that matters is not known
     missing: tuple[str, ...]  #: costs that matter and are not known
+    bases: frozenset[Basis]  #: whose the figures of the other costs that matter are
 
     @property
     def candidate(self) -> Candidate:
@@ -124,7 +125,9 @@ class Decision:
         if answer is None or answer.open:
             return Footing.MISSING
         weighed = [one for one in rivals if not one.missing]
-        bases = {figure.basis for one in weighed for figure in one.assessment.figures.values() if figure.decides}
+        bases = frozenset[Basis]().union(*(one.bases for one in weighed))
+        if not bases and not answer.budgets:
+            return Footing.MISSING
         return Footing.PUBLISHED if Basis.PUBLISHED in bases else Footing.MEASURED
 
     @property
@@ -200,7 +203,8 @@ def _rank(subject: Subject, one: Assessment, measured: Collection[str]) -> Ranke
         if any(figures[name].basis is Basis.MEASURED and figures[name].low is None for name in needed(subject)):
             low, high = min(low, value * (1 - _NOISE)), max(high, value * (1 + _NOISE))
         total = Total(value, low, high)
-    return Ranked(one, tuple(_budgets(subject, one.figures)), total, missing)
+    bases = frozenset(figures[name].basis for name in needed(subject) if name in figures)
+    return Ranked(one, tuple(_budgets(subject, one.figures)), total, missing, bases)
 
 
 def _total(subject: Subject, figures: Mapping[str, Figure], which: str) -> float:

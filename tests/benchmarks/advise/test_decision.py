@@ -90,6 +90,14 @@ def test_figures_of_others_make_the_footing_theirs(three):
     assert decide(subject(cpu=1.0), [container, vm]).footing is Footing.PUBLISHED
 
 
+def test_an_answer_rests_on_nothing_that_does_not_count(three):
+    """Others' figures of what the workload does not do are shown, and were not weighed."""
+    figures = {"cpu": exact("cpu", 1.0, Basis.PUBLISHED), "start": exact("start", 5 * MS)}
+    known = [Assessment(three[name], (), figures) for name in ("container", "vm")]
+    assert decide(subject(lifetime=2.0), known).footing is Footing.MEASURED
+    assert decide(subject(), known).footing is Footing.MISSING
+
+
 def test_others_figures_are_not_weighed_against_this_hosts(three):
     """A noisy host's container would lose to a machine of a quiet one."""
     container = Assessment(three["container"], (), {"cpu": exact("cpu", 1.5)})
