@@ -8,7 +8,7 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic
 
 from isoscope.backends.network import netlink
+from isoscope.backends.network.apart import apart
 from isoscope.backends.network.lease import Addressed, Lease
 from isoscope.backends.network.names import Names
 from isoscope.backends.network.netlink import refused
@@ -167,7 +168,7 @@ def remove_all(names: Names) -> list[str]:
 
     Another directory's devices may begin with the same letters; those have another bridge as their master.
     """
-    devices = list(_devices())
+    devices = _devices()
     bridges = [device for device in devices if device.name == names.bridge and device.is_bridge_of(names)]
     masters = {None, *(bridge.index for bridge in bridges)}
     ports = [device for device in devices if names.is_port(device.name) and device.master in masters]
@@ -186,13 +187,13 @@ class _Device:
         return self.alias == names.alias or not (self.alias or is_up(self.name))
 
 
-def _devices() -> Iterator[_Device]:
+@apart
+def _devices() -> list[_Device]:
     from pyroute2 import IPRoute
 
     names = ("IFLA_IFNAME", "IFLA_IFALIAS", "IFLA_MASTER")
     with IPRoute() as routing:
-        for device in routing.get_links():
-            yield _Device(device["index"], *map(device.get_attr, names))
+        return [_Device(device["index"], *map(device.get_attr, names)) for device in routing.get_links()]
 
 
 def configure(lease: Addressed, netns: int) -> None:

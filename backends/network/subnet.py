@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from isoscope.backends.network.apart import apart
 from isoscope.core.errors import HostError
 
 #: 4093 instances: enough to measure density with, and few enough to find a free place.
@@ -37,6 +38,7 @@ def _candidates(seed: int) -> Iterator[IPv4Network]:
         yield from subnets[start:] + subnets[:start]
 
 
+@apart
 def routed() -> list[IPv4Network]:
     """Every place that this host has an IPv4 route to, in any table, its own addresses included."""
     from pyroute2 import IPRoute
@@ -46,6 +48,7 @@ def routed() -> list[IPv4Network]:
     return [IPv4Network((place, length)) for place, length in routes if place and length >= _SHORTEST_PREFIX]
 
 
+@apart
 def uplink_mtu() -> int:
     """The MTU in bytes of the device that the default route leaves by, so that nothing has to be fragmented there."""
     from pyroute2 import IPRoute
