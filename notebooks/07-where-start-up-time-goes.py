@@ -130,26 +130,32 @@ pd.concat(stacks, names=["variant", "phase"]).rename("ended after, ms").round(2)
 
 # %%
 COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]  # Okabe and Ito
-HATCHES = ["", "//", "..", "xx", "\\\\", "--"]
+HATCHES = ["", "//", "..", "xx", "--"]
+
+
+NAMES = list(dict.fromkeys(phase for one in stacks.values() for phase in one.index))
 
 
 def draw(axes, left=0.0):
     """One stack a row; what lies left of the axis's beginning is cut off."""
     for row, one in enumerate(stacks.values()):
-        edges = [left, *one.clip(lower=left)]
-        for place, (begin, end) in enumerate(pairwise(edges)):
-            look = {"color": COLOURS[place % 6], "hatch": HATCHES[place % 6], "edgecolor": "#1c1e21", "linewidth": 0.5}
-            axes.barh(row, end - begin, left=begin, height=0.6, **look)
+        for phase, (begin, end) in zip(one.index, pairwise([left, *one.clip(lower=left)]), strict=True):
+            place = NAMES.index(phase)
+            look = {"color": COLOURS[place % 6], "hatch": HATCHES[place % 5], "edgecolor": "#1c1e21", "linewidth": 0.5}
+            known = phase in axes.get_legend_handles_labels()[1]
+            axes.barh(row, end - begin, left=begin, height=0.6, label="" if known else phase, **look)
     axes.set_yticks(range(len(stacks)), list(stacks))
     axes.invert_yaxis()
 
 
-_, (linear, logarithmic) = plt.subplots(2, 1, figsize=(7.6, 3.6), layout="constrained")
+_, (linear, logarithmic) = plt.subplots(2, 1, figsize=(7.6, 4.2), layout="constrained")
 draw(linear)
 linear.set_xlabel("ms since the start, linear")
 left = 10 ** np.floor(np.log10(min(one.iloc[0] for one in stacks.values())))
 draw(logarithmic, left)
 logarithmic.set(xscale="log", xlim=(left, None), xlabel="ms since the start, logarithmic")
+logarithmic.xaxis.set_major_formatter("{x:g}")
+linear.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1))
 plt.show()
 
 # %% [markdown]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
 from typing import Any
 
+from isoscope.backends.network.apart import apart
 from isoscope.core.errors import HostError
 
 _RT_TABLE_LOCAL = 255  # rtnetlink(7): the host's own addresses, which are told as such
@@ -27,6 +28,7 @@ class Links:
     uppers: Mapping[str, str] = field(default_factory=dict)  #: device to a VLAN or macvlan device on top of it
 
     @classmethod
+    @apart
     def read(cls) -> Links:
         """As they are now. Raises HostError."""
         from pyroute2 import IPRoute
