@@ -6,12 +6,12 @@ import contextlib
 import os
 import signal
 import threading
-from functools import partial
+from collections.abc import Callable
 
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
 from isoscope.backends.launcher.terminal import TerminalInput, window_size
-from isoscope.backends.oci import bundle
+from isoscope.backends.oci import bundle, gvisor
 from isoscope.backends.oci.bundle import Bundle
 from isoscope.backends.oci.console import ConsoleSocket
 from isoscope.backends.oci.execution import Executor
@@ -115,10 +115,12 @@ class OciInstance(JoiningInstance):
         with contextlib.suppress(OSError, ValueError):  # it names none, or what stood between has gone meanwhile
             between = parent(self._bundle.pid())
             if between not in {None, 1, os.getpid()}:
-                pidfd = os.pidfd_open(between)
-                self.launch.pump.add(pidfd, partial(self._on_gone, pidfd))
+                self._reap(between, then=self._adopt)
                 return
         subreaper.end()
+        for pid in gvisor.beside(self._bundle.state) if self._runtime.own_kernel else ():
+            with contextlib.suppress(OSError):
+                self._reap(pid)
         self._first = Task(
             self.launch.pump,
             os.dup(self._command),
@@ -129,13 +131,18 @@ class OciInstance(JoiningInstance):
         )
         self._first.follow()
 
-    def _on_gone(self, pidfd: int) -> None:
-        """What stood between has ended."""
-        self.launch.pump.remove(pidfd)
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        os.close(pidfd)
-        self._adopt()
+    def _reap(self, pid: int, then: Callable[[], None] = lambda: None) -> None:
+        """See a child of ours to its end that is not the workload's. Raises OSError."""
+        pidfd = os.pidfd_open(pid)
+
+        def gone() -> None:
+            self.launch.pump.remove(pidfd)
+            with contextlib.suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+            os.close(pidfd)
+            then()
+
+        self.launch.pump.add(pidfd, gone)
 
     def _begin_unseen(self, at_ns: int) -> None:
         """The runtime's word has to do: no file of the host is opened to be executed in a kernel of its own."""
