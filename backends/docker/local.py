@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from isoscope.backends.network.apart import apart
 from isoscope.core.errors import Unsupported
 
 _SHIM = "containerd-shim"  #: begins the names of the processes of which each container has one
@@ -79,6 +80,7 @@ def _comm(pid: int) -> str:
     return ""
 
 
+@apart
 def device_with(address: str) -> str:
     """The network device of this host that has an IPv4 address; empty for none."""
     from pyroute2 import IPRoute

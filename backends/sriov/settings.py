@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from isoscope.backends.network.apart import apart
 from isoscope.core.errors import HostError
 
 _RTEXT_FILTER_VF = 1  # linux/rtnetlink.h: without it, the kernel leaves virtual functions out
@@ -18,6 +19,7 @@ def tagged(vlan: int) -> dict[str, int]:
     return {"vlan": vlan, "qos": 0}
 
 
+@apart
 def read(interface: str, number: int) -> dict[str, Any]:
     """The terms of one virtual function: `mac`, `vlan` (see `tagged`), `spoofchk` and `trust`, those that the card has.
 
@@ -27,6 +29,7 @@ def read(interface: str, number: int) -> dict[str, Any]:
         return _read(netlink, interface, number)
 
 
+@apart
 def write(interface: str, number: int, wanted: Mapping[str, Any]) -> None:
     """Set those terms of one virtual function that are different, each on its own, so that the error says which.
 
@@ -42,12 +45,14 @@ def write(interface: str, number: int, wanted: Mapping[str, Any]) -> None:
                 netlink.link("set", index=_index(netlink, interface), vf={"vf": number, name: setting})
 
 
+@apart
 def set_up(interface: str, *, up: bool) -> None:
     """Bring a network device up or down. Raises HostError."""
     with _netlink(f"bring {interface} {'up' if up else 'down'}") as netlink:
         netlink.link("set", index=_index(netlink, interface), state="up" if up else "down")
 
 
+@apart
 def read_device(interface: str) -> dict[str, Any]:
     """What of a network device goes with its driver: its name, and its MTU in bytes. Raises HostError."""
     with _netlink(f"read {interface}") as netlink:
@@ -55,12 +60,14 @@ def read_device(interface: str) -> dict[str, Any]:
     return {"ifname": interface, "mtu": link.get_attr("IFLA_MTU")}
 
 
+@apart
 def write_device(index: int, wanted: Mapping[str, Any]) -> None:
     """The inverse of `read_device`, for a device that its driver has just made. Raises HostError."""
     with _netlink(f"make {wanted['ifname']} what it was") as netlink:
         netlink.link("set", index=index, **wanted)
 
 
+@apart
 def remove_address(interface: str, address: str, prefix_length: int) -> None:
     """Remove an address from a network device; one that it does not have is no error. Raises HostError."""
     with _netlink(f"remove {address} from {interface}") as netlink:
