@@ -56,7 +56,7 @@ def _coded(text: str) -> Any:
 
 
 def _breakable(name: str) -> Any:
-    """A name that may be broken behind its underscores."""
+    """A name that may be broken behind what joins its parts: those of a metric, or a variant's options."""
     from markupsafe import Markup
 
-    return Markup("_<wbr>").join(str(shown(name)).split("_"))
+    return Markup("<wbr>").join(re.split("(?<=[_:=,])", str(shown(name))))

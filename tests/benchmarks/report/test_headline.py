@@ -106,7 +106,7 @@ def test_a_slope_that_is_negative_by_chance_has_no_ratio(tmp_path: Path) -> None
     assert (found.ratio, found.interval, found.judgement) == ("", "", None)
     assert found.unsure == "a median is negative: a ratio to it, or of it, would say nothing"
     assert "<br>no ratio |" in markdown.render(run)
-    assert '<span class="soft">no ratio</span>' in html.render(run, section.sections(run))
+    assert '<span class="soft shown">no ratio</span>' in html.render(run, section.sections(run))
 
 
 def test_the_baseline_stands_first_and_looks_as_it_does_in_the_plots(tmp_path: Path) -> None:
