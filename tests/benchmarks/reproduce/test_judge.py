@@ -187,7 +187,8 @@ def test_growth_is_held_against_the_same_system(judged: Judged, monkeypatch: pyt
     published = tuple(
         one for one in figures("li2022-rund", "concurrent-start") if one.key[0] in {m.workload for m in GROWTH}
     )
-    recipe = type("Recipe", (), {"published": lambda _: published, "source": lambda _: study("li2022-rund")})()
+    told = {"published": lambda _: published, "elsewhere": lambda _: (), "source": lambda _: study("li2022-rund")}
+    recipe = type("Recipe", (), told)()
     monkeypatch.setattr(judging, "offered", lambda name: recipe)
     systems = (System("kata-qemu", "vm"), System("rund", "container"))
     plan = replace(plan_of(FIO), systems=systems, baseline="kata-qemu", matches=GROWTH, benchmarks=("startup",))
