@@ -212,7 +212,7 @@ pd.Series(clocks, name=f"ms, {backends[-1]}").div(1e6).round(1).to_frame()
 # %%
 before = time.monotonic_ns()
 command = Path(sys.executable).with_name("isoscope")
-subprocess.run([command, "run", "-b", "process", "--", "true"], check=True)
+subprocess.run([command, "run", "--rm", "-b", "process", "--", "true"], check=True)
 print(f"a command that runs `true` in a plain process: {(time.monotonic_ns() - before) / 1e6:.0f} ms")
 
 # %% [markdown]
