@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_it_reads_well_unrun(source: Path) -> None:
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     text = source.with_suffix(".ipynb").read_text()
     assert str(ROOT) not in text
-    assert "/tmp/" not in text
+    assert not re.search("(?<!/var)/tmp/", text), "/var/tmp may be an instance's"
     assert "not run here" not in printed(notebook)
 
 
