@@ -38,6 +38,8 @@ class Task:
         self._pump, self._pidfd, self._streams, self._keyboard = pump, pidfd, streams, keyboard
         self._on_output, self._on_exit = on_output, on_exit
         self._lock = threading.Lock()  # guards the pidfd: a signal must not go to whatever has its number next
+        # Guards the streams: whoever is told of the end may close them while the pump still has one to read.
+        self._reading = threading.Lock()
         self._ended = False
 
     def follow(self) -> None:
@@ -48,7 +50,8 @@ class Task:
 
     def listen(self, stream: str, fd: int) -> None:
         """Listen to a further stream, until its end or `close`."""
-        self._streams[stream] = fd
+        with self._reading:
+            self._streams[stream] = fd
         os.set_blocking(fd, False)
         self._pump.add(fd, partial(self._readable, stream, fd))
 
@@ -82,19 +85,23 @@ class Task:
 
     def _read(self, stream: str, fd: int) -> bool:
         """Pass on a piece of output. False when there is nothing left, for now or for good."""
-        try:
-            data = os.read(fd, _CHUNK)
-        except BlockingIOError:
-            return False
-        except OSError:  # EIO: the last process has closed the terminal
-            data = b""
-        if data:
-            self._on_output(stream, data, monotonic_ns())
-            return True
-        self._drop(stream)
-        return False
+        with self._reading:
+            if self._streams.get(stream) != fd:
+                return False  # closed meanwhile, and its number may be another's
+            try:
+                data = os.read(fd, _CHUNK)
+            except BlockingIOError:
+                return False
+            except OSError:  # EIO: the last process has closed the terminal
+                data = b""
+            if not data:
+                self._drop(stream)
+                return False
+        self._on_output(stream, data, monotonic_ns())
+        return True
 
     def _drop(self, stream: str) -> None:
+        """With `_reading`."""
         fd = self._streams.pop(stream)
         self._pump.remove(fd)
         os.close(fd)
@@ -122,8 +129,9 @@ class Task:
 
     def close(self) -> None:
         """Listen no more. After the end of the process."""
-        for stream in list(self._streams):
-            self._drop(stream)
+        with self._reading:
+            for stream in list(self._streams):
+                self._drop(stream)
 
 
 class LaunchedExecution(Execution):
