@@ -13,7 +13,7 @@ from threading import Thread
 from time import monotonic_ns
 from typing import Self
 
-from isoscope.core.errors import Timeout, WorkloadFailed
+from isoscope.core.errors import InstanceFailed, StateError, Timeout, WorkloadFailed
 from isoscope.core.instance import Execution, Exit, Instance
 from isoscope.core.output import Stdio
 
@@ -30,10 +30,11 @@ def run_inside(instance: Instance, command: Sequence[str], *, timeout: float, st
     """What a second command in a running instance prints on its standard output.
 
     Raises CommandNotFound when the image lacks the tool, WorkloadFailed when it ends with a status that is not among
-    `statuses`, and Timeout after `timeout` seconds; the command has then been killed.
+    `statuses`, InstanceFailed when the instance has ended, and Timeout after `timeout` seconds; the command has then
+    been killed.
     """
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        execution = instance.exec(tuple(command), Stdio(stdout=stdout.fileno(), stderr=stderr.fileno()))
+        execution = _begin(instance, command, Stdio(stdout=stdout.fileno(), stderr=stderr.fileno()))
         exit_ = _end(execution, command, timeout)
         output = _text(stdout.fileno())
         if exit_.exit_status not in statuses:
@@ -56,7 +57,7 @@ def lines_inside(instance: Instance, command: Sequence[str], *, timeout: float) 
     the instance has. Raises what `run_inside` raises, and WorkloadFailed when the tool prints without end.
     """
     with TemporaryFile() as stderr, _Reader() as reader:
-        execution = instance.exec(tuple(command), Stdio(stdout=reader.stdout, stderr=stderr.fileno()))
+        execution = _begin(instance, command, Stdio(stdout=reader.stdout, stderr=stderr.fileno()))
         exit_ = _end(execution, command, timeout)
         told = _text(stderr.fileno()).strip()
     if exit_.exit_status != 0:
@@ -114,6 +115,13 @@ class _Reader:
                 stopping = any(descriptor == self._stop for descriptor, _ in poll.poll())
                 continue
             yield monotonic_ns(), data
+
+
+def _begin(instance: Instance, command: Sequence[str], stdio: Stdio) -> Execution:
+    try:
+        return instance.exec(tuple(command), stdio)
+    except StateError as error:  # whoever measures had it running: what is wrong is not the call
+        raise InstanceFailed(f"the instance ended before {_words(command)}", hint=error.message) from error
 
 
 def _end(execution: Execution, command: Sequence[str], timeout: float) -> Exit:

@@ -9,9 +9,9 @@ from time import monotonic_ns
 
 import pytest
 from isoscope.benchmarks import inside
-from isoscope.benchmarks.inside import Line, lines_inside
+from isoscope.benchmarks.inside import Line, lines_inside, run_inside
 from isoscope.core import Lab, Workload
-from isoscope.core.errors import CommandNotFound, Timeout, WorkloadFailed
+from isoscope.core.errors import CommandNotFound, InstanceFailed, Timeout, WorkloadFailed
 from isoscope.core.instance import Instance
 from isoscope.testing.fake import FakePlugin, lab_with
 from isoscope.testing.fake_process import FakeProcess
@@ -111,3 +111,11 @@ def test_lines_in_pieces_are_put_together(home: Path, reader_awaited: Callable[[
             reader_awaited(process)
 
     assert [line.text for line in fake_lines(home, mumble)] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("ask", [run_inside, lines_inside])
+def test_an_instance_that_has_ended_is_what_failed(instance: Instance, ask: Callable[..., object]) -> None:
+    instance.kill(9)
+    instance.wait(30)
+    with pytest.raises(InstanceFailed, match="ended before true"):
+        ask(instance, ["true"], timeout=10)
