@@ -166,7 +166,7 @@ def test_what_differs_between_the_variants_is_told(compare: Compare) -> None:
 
 def test_the_command_repeats_the_run(compare: Compare) -> None:
     run = compare("hello", seed=99)
-    line = "isoscope compare hello -b process -b container -b vm -m startup:at-once=1 -n 2 --seed 99"
+    line = "isoscope compare hello -b process -b container -b vm -m startup:at-once=1,beside=0,cold=no -n 2 --seed 99"
     assert command(run.terms) == line
     assert line in " ".join(Outline(page(run)).words)
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from isoscope.benchmarks.disk import benchmark as disk
 from isoscope.benchmarks.disk.cautions import cautions
-from isoscope.core import Lab
+from isoscope.core import Lab, Variant
 from isoscope.core.errors import CommandNotFound, HostError, InstanceFailed, Timeout, WorkloadFailed
 from isoscope.testing.host import KEPT
 
@@ -45,7 +45,7 @@ def as_run(**values):
     return SimpleNamespace(
         trials=pd.DataFrame(rows),
         environment={},
-        terms=SimpleNamespace(subject=lambda _: SimpleNamespace(options=options)),
+        terms=SimpleNamespace(subject=lambda _: SimpleNamespace(options=options), variant=Variant.parse),
     )
 
 
