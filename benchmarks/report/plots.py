@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,9 @@ WIDTH = 7.6  #: inches; the report scales it to the page
 
 #: Points of a curve beyond which not each gets a marker.
 _MARKERS = 12
+
+#: Lines of a legend for which a figure has the room, and inches for each more.
+_LEGEND_LINES, _LEGEND_LINE = 4, 0.21
 
 #: Ratios between which that one lies at which a cell of a matrix has its full tint: the matrix's greatest decides.
 _FULL = (2.0, 10.0)
@@ -301,9 +305,12 @@ def matrix(
 
 
 def legend(drawn: Canvas, handles: Sequence[Artist]) -> None:
-    """Above the axes, in as many columns as the longest name leaves room for."""
+    """Above the axes, in as many columns as the longest name leaves room for; the figure grows by a long one."""
     longest = max(len(str(handle.get_label())) for handle in handles)
-    drawn.legend(handles=handles, loc="outside upper left", ncols=max(1, min(6, 80 // (longest + 6))))
+    columns = max(1, min(6, 80 // (longest + 6)))
+    rows = ceil(len(handles) / columns)
+    drawn.set_figheight(drawn.get_figheight() + max(0, rows - _LEGEND_LINES) * _LEGEND_LINE)
+    drawn.legend(handles=handles, loc="outside upper left", ncols=columns)
 
 
 def _under(one: Series, by: Sequence[str]) -> str:

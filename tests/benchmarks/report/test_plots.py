@@ -68,6 +68,13 @@ def test_without_intervals_each_block_is_shown(tmp_path: Path) -> None:
         assert len(re.findall(r"<use ", made.svg)) >= 4 * 3
 
 
+def test_many_lines_leave_room_for_the_axes(run: Run) -> None:
+    """Where they do not, matplotlib warns, and a warning fails a test."""
+    many = [Line(f"a line of a name that takes a row of its own, number {n}", (1.0, 2.0), (1.0, n)) for n in range(40)]
+    made = curve(run, many, x=Axis("x"), y=Axis("y", "ns"), name="n", title="T")
+    assert len([text for text in words(made) if text.startswith("a line of a name")]) == len(many)
+
+
 def test_what_spans_much_is_logarithmic_and_what_does_not_starts_at_zero(run: Run) -> None:
     shown = words(bars(run, series(run, "startup.ready"), name="n", title="T"))
     assert "startup.ready (logarithmic)" in shown
