@@ -21,6 +21,7 @@ from isoscope.benchmarks.results.verdict import emulated_host
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
 
+_ALONE = "the study's figures are of one system: there is no ratio to hold ours against"
 _TCG = "the virtual machine ran under TCG, QEMU's emulation in software; the study's ran on hardware"
 
 
@@ -313,7 +314,8 @@ def _sentence(verdict: Verdict, rows: list[Row]) -> str:
     """The verdict, how many rows it rests on, and of which systems it says nothing."""
     able = [row for row in rows if row.able]
     if not able:
-        whys = list(dict.fromkeys(row.reason for row in rows if row.verdict is not None))
+        published = [row for row in rows if row.published is not None and row.verdict is not None]
+        whys = list(dict.fromkeys(row.reason for row in published)) or [_ALONE]
         return f"not comparable: no published row could be compared here ({'; '.join(whys[:2])})"
     counts = {kind: sum(row.verdict is kind for row in able) for kind in Verdict}
     open_ = counts[Verdict.NOT_COMPARABLE]

@@ -25,6 +25,7 @@ _RECIPES = {
     "li2022-rund/concurrent-start": "li2022.concurrent_start:ConcurrentStart",
     "li2022-rund/memory-per-sandbox": "li2022.memory_per_sandbox:MemoryPerSandbox",
     "li2022-rund/start-on-loaded-host": "li2022.start_on_loaded_host:StartOnLoadedHost",
+    "dong2012-sriov/scaling": "dong2012:Scaling",
     "crun-readme/100-containers": "runtimes:Crun",
     "youki-readme/create-start-delete": "runtimes:Youki",
     "manco2017-lightvm/boot": "manco2017:LightVm",

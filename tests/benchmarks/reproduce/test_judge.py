@@ -222,3 +222,12 @@ def test_a_run_that_repeats_nothing_is_refused(tmp_path: Path) -> None:
 def test_the_same_trials_give_the_same_figures(judged: Judged, tmp_path: Path) -> None:
     first = judged()
     assert judge(Run(tmp_path / "run0")) == first
+
+
+def test_figures_of_one_system_are_held_against_nothing(judged: Judged) -> None:
+    found = judged("dong2012-sriov/scaling")
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "of one system: there is no ratio" in found.sentence
+    first = found.rows[0]
+    assert (first.system, first.verdict) == ("sriov", None)
+    assert first.ours is not None
