@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from isoscope.benchmarks.results.past import Past
     from isoscope.core.lab import Lab
 
+#: Where `compare` leaves runs of which nobody says where.
+RUNS = Path("runs")
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -24,16 +27,17 @@ def runs_option(command: _Command) -> _Command:
         type=click.Path(path_type=Path),
         metavar="DIR",
         multiple=True,
+        callback=lambda _, __, named: (*named, *filter(Path.is_dir, [RUNS])),
         help="Look for runs here, too: a run's folder, or a folder of runs (repeat). runs/ is always looked at.",
     )
     return decorate(command)
 
 
-def past_runs(lab: Lab, folders: Sequence[Path]) -> Past:
-    """The runs of this host in the named folders, and in the one that `compare` writes to. Raises NotFound."""
+def past_runs(lab: Lab, folders: Sequence[Path] | None) -> Past:
+    """The runs of this host in the named folders, or, by default, where `compare` leaves them. Raises NotFound."""
     from isoscope.benchmarks.results.past import past, this_host
 
-    for folder in folders:
+    for folder in folders or ():
         if not folder.is_dir():
             raise NotFound(f"there is no folder {folder}", hint="name a run's folder, or a folder of runs")
-    return past([*folders, Path("runs")], this_host(lab))
+    return past([RUNS] if folders is None else folders, this_host(lab))

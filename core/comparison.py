@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
+
+
+def new_folder() -> Path:
+    """Where a run goes of which nobody says where: `runs/` and the time."""
+    return Path("runs") / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @dataclass(frozen=True)

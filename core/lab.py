@@ -6,7 +6,6 @@ import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -223,12 +222,11 @@ class Lab:
         The run's folder defaults to `runs/` and the time. Raises InputError for anything unknown, before anything is
         measured.
         """
-        from isoscope.core.comparison import Comparison
+        from isoscope.core.comparison import Comparison, new_folder
 
         by_default = (name for name in self.backend_names if self.backend(name).by_default)
         names = backends or [name for name in by_default if not self.backend(name).lacks()]
         variants = tuple(Variant.parse(text) for text in names)
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         comparison = Comparison(
             workload=None if workload is None else self._named(workload),
             variants=variants,
@@ -238,7 +236,7 @@ class Lab:
             quick=quick,
             precision=precision,
             budget=budget,
-            directory=Path(directory or Path("runs") / stamp),
+            directory=Path(directory or new_folder()),
             resume=resume,
             progress=progress,
         )

@@ -10,12 +10,9 @@
 # virtual machine monitors.
 
 # %%
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
-from math import exp, log
+from math import exp, inf, log
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,6 +20,8 @@ import pandas as pd
 from IPython.display import display
 from ipywidgets import Dropdown, FloatSlider, interact
 from isoscope.benchmarks import plot_style
+from isoscope.benchmarks.reproduce import reproduce
+from isoscope.benchmarks.reproduce.listing import listing
 from isoscope.core import Lab
 
 plt.rcParams.update(plot_style())
@@ -31,19 +30,12 @@ lab = Lab()
 here = Path(tempfile.mkdtemp(prefix="isoscope-published-", dir=".")).absolute()
 
 
-def isoscope(*words):
-    """What a command of isoscope's says with --json. Notes on the way are left out; an error is ours."""
-    command = [Path(sys.executable).with_name("isoscope"), *words, "--json"]
-    done = subprocess.run(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return json.loads(done.stdout)
-
-
 # %% [markdown]
 # The lab has some three hundred published figures, each with where it was read, and for most of them a recipe that
-# repeats the comparison. `isoscope reproduce --list` shows them:
+# repeats the comparison. `isoscope reproduce --list` shows them, and `--json` with it has what stands here:
 
 # %%
-items = isoscope("reproduce", "--list")
+items = listing(lab)
 figures = pd.DataFrame(
     [{"study": item["study"], "item": item["item"], **row} for item in items for row in item["rows"]]
 )
@@ -277,23 +269,23 @@ print(f"ours {found['ratio']:.3f}, from {found['ratio_low']:.3f} to {found['rati
 # everything but a verdict.
 
 # %%
-again = isoscope("reproduce", "agache2020/boot-serial", "-n", "1")
-assert again["verdict"] == "not comparable"
-print(again["sentence"])
+again = reproduce(lab, "agache2020/boot-serial", blocks=1, directory=here / "again")
+assert again.verdict == "not comparable"
+print(again.sentence)
 
 # %% [markdown]
 # The clock, and what was scaled and why. Would you have accepted each rule? That is where to object.
 
 # %%
-print(again["clock"])
-pd.DataFrame(again["settings"]).style.hide()
+print(again.clock)
+pd.DataFrame(again.settings).style.hide()
 
 # %% [markdown]
 # The baseline against itself, two series of the same variant. Nothing differs between them but the moment; whatever
 # their ratio is, an effect of that size is none.
 
 # %%
-noise = {one["metric"]: one["ratio"]["value"] for one in again["noise"]}
+noise = {one.metric: one.ratio.value for one in again.noise}
 print(f"the median of its boots, to itself: {noise['p50']:.3f}")
 
 # %% [markdown]
@@ -303,22 +295,22 @@ print(f"the median of its boots, to itself: {noise['p50']:.3f}")
 # %%
 def edges(band):
     """As text; a band of a direction has no end on one side."""
-    return f"{band['low']:.2f} to {band['high']:.2f}" if band["high"] else f"{band['low']:.2f} and more"
+    return f"{band.low:.2f} to {band.high:.2f}" if band.high < inf else f"{band.low:.2f} and more"
 
 
 table = pd.DataFrame(
     [
         {
-            "system": row["system"],
-            "accelerator": row["accelerator"],
-            "published": row["published_ratio"],
-            "ours": row["ratio"] and row["ratio"]["value"],
-            "band": edges(row["band"]),
-            "verdict": row["verdict"],
-            "reason": row["reason"],
+            "system": row.system,
+            "accelerator": row.accelerator,
+            "published": row.published_ratio,
+            "ours": row.ratio and row.ratio.value,
+            "band": edges(row.band),
+            "verdict": row.verdict,
+            "reason": row.reason,
         }
-        for row in again["rows"]
-        if row["verdict"] and row["metric"] == "p50"
+        for row in again.rows
+        if row.verdict and row.metric == "p50"
     ]
 )
 table.style.hide().format(precision=2, na_rep="none")

@@ -8,10 +8,7 @@
 # "Containers or virtual machines?" has no answer. "For this workload, on this host?" has one, and it can be argued.
 
 # %%
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,23 +17,27 @@ import pandas as pd
 from IPython.display import display
 from ipywidgets import Dropdown, interact_manual
 from isoscope.benchmarks import plot_style
+from isoscope.benchmarks.advise import advise
+from isoscope.benchmarks.capacity import plan_capacity
 from isoscope.core import Lab
+from isoscope.core.errors import IsoscopeError
 
 plt.rcParams.update(plot_style())
 pd.set_option("display.max_colwidth", None)
 lab = Lab()
 here = Path(tempfile.mkdtemp(prefix="isoscope-advice-", dir=".")).absolute()
-
-
-def isoscope(*words):
-    """What a command of isoscope's says with --json, in our folder: an answer, or an error with a hint."""
-    command = [Path(sys.executable).with_name("isoscope"), *words, "--json"]
-    return json.loads(subprocess.run(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout)
+runs = here / "runs"
+runs.mkdir()
 
 
 def write(name, text):
     """Make a workload's file."""
     (here / f"{name}.toml").write_text(text)
+
+
+def ask(name):
+    """What `isoscope advise NAME.toml --json` says, by this host's runs in our folder."""
+    return advise(lab, here / f"{name}.toml", runs=[runs]).as_dict()
 
 
 # %% [markdown]
@@ -141,11 +142,17 @@ rootless = true
 # %% [markdown]
 # ## The answers
 #
-# Before you run this: write down your own.
+# Before you run this: write down your own. One answer in full, as `isoscope advise web.toml` prints it:
+
+# %%
+advise(lab, here / "web.toml", runs=[runs])
+
+# %% [markdown]
+# And all five, in short.
 
 # %%
 NAMES = ["nightly", "web", "judge", "module", "build"]
-advice = {name: isoscope("advise", f"{name}.toml") for name in NAMES}
+advice = {name: ask(name) for name in NAMES}
 pd.DataFrame(
     {
         name: {
@@ -251,7 +258,7 @@ pd.DataFrame(advice["web"]["changes"])[["sentence", "answer"]].rename(columns={"
 # %%
 text = (here / "web.toml").read_text()
 write("hosting", text.replace('trust = "shared"', 'trust = "untrusted"'))
-hosting = isoscope("advise", "hosting.toml")
+hosting = ask("hosting")
 assert hosting["answer"]["kind"] != "container"
 foretold = next(one for one in advice["web"]["changes"] if (one["field"], one["value"]) == ("trust", "untrusted"))
 assert foretold["answer"].startswith(hosting["answer"]["variant"])
@@ -266,7 +273,7 @@ EXTRA = ["every_syscall = true", 'kernel = "own"', "live_migration = true", 'dev
 
 def demand(extra):
     write("tried", (here / "build.toml").read_text() + extra + "\n")
-    answer = isoscope("advise", "tried.toml")["answer"]
+    answer = ask("tried")["answer"]
     print(f"{answer['variant']}, a {answer['kind']}" if answer else "nobody meets all of it")
 
 
@@ -303,10 +310,10 @@ else:
     print("not run here:", lab.backend("container").lacks()[0].what)
 
 # %% [markdown]
-# And ask again. `advise` looks into `runs/` by itself.
+# And ask again.
 
 # %%
-again = isoscope("advise", "build.toml")
+again = ask("build")
 if candidates:
     known = costs(again).query("basis == 'measured'")
     assert set(known["variant"]) == set(candidates)
@@ -341,11 +348,18 @@ write(
 command = ["sh", "-c", "x=$(head -c 16777216 /dev/zero | tr '\\0' x); echo ready; sleep 600 & wait"]
 """,
 )
-PLAN = ("plan", "-w", "cache.toml", "-b", "container", "--host", "cpus=64,memory=512G", "--hosts", "10")
-refused = isoscope(*PLAN)
-assert refused["error"]
-print(refused["message"])
-print(refused["hint"])
+
+
+def plan():
+    """What `isoscope plan -w cache.toml -b container --host cpus=64,memory=512G --hosts 10` says, or None."""
+    try:
+        return plan_capacity(lab, "container", here / "cache.toml", host="cpus=64,memory=512G", hosts=10, runs=[runs])
+    except IsoscopeError as error:
+        print(f"{error.message}\n{error.hint}")
+        return None
+
+
+assert plan() is None
 
 # %% [markdown]
 # A *ramp* starts one instance after another and looks at what each takes. Three short ones will do for a look.
@@ -368,36 +382,31 @@ else:
 # once more, and says that.
 
 # %%
-plan = isoscope(*PLAN)
-if "error" in plan:
-    print(plan["message"])
-    limits = pd.DataFrame()
-else:
-    limits = pd.DataFrame(plan["limits"]).set_index("limit")
-    limits["one more takes"] = [fit["each"]["value"] for fit in limits["fit"]]
-    display(limits[["one more takes", "most", "told", "fits"]].style.format(precision=4))
+planned = plan()
+planned
 
 # %% [markdown]
 # Every limit has a line of its own, and the one that is used up first decides. Look which it is before you order
 # memory: a process that keeps containers has open files for each, and there is a limit on those (`getrlimit(2)`),
-# here as on the host where it was measured. `told` says which limits the new host was said to have.
+# here as on the host where it was measured. The last column says which limits the new host was said to have.
 
 # %%
-if len(limits):
-    assert plan["fits"]["value"] == limits["fits"].min()
+if planned:
+    fits = {room.limit: room.fits for room in planned.rooms}
+    assert planned.fits[0] == min(fits.values())
     _, axes = plt.subplots(figsize=(7.6, 2))
-    axes.barh(limits.index, limits["fits"])
+    axes.barh(list(fits), list(fits.values()))
     axes.set(xscale="log", xlabel="instances that fit one host, by this limit alone")
     plt.show()
-    print(f"{plan['fits']['value']} fit one host, {plan['fleet']['value']} fit ten; {plan['fits']['binding']} decides")
+    print(f"{planned.fits[0]} fit one host, {planned.fits[0] * planned.hosts} fit ten; {planned.binding.limit} decides")
 
 # %% [markdown]
 # And look how far beyond the measured range that is. No interval covers the question whether the line goes on:
 
 # %%
-if len(limits):
-    assert plan["beyond"] == plan["fits"]["value"] / plan["measured_to"]
-    print(f"measured to {plan['measured_to']} instances; the plan is for {plan['beyond']:.0f} times as many")
+if planned:
+    assert planned.beyond == planned.fits[0] / planned.measured_to
+    print(f"measured to {planned.measured_to} instances; the plan is for {planned.beyond:.0f} times as many")
 
 # %% [markdown]
 # ## Exercises
@@ -432,8 +441,7 @@ check_out_by(out_by)
 # %%
 def check_training(text):
     write("training", text)
-    said = isoscope("advise", "training.toml")
-    assert "error" not in said, said.get("message")
+    said = ask("training")
     assert said["workload"]["requirements"]["device"] == "gpu"
     assert said["workload"]["requirements"]["max_slowdown"] == 1.1
     assert said["workload"]["profile"]["lifetime"] == 12 * 3600

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from isoscope.benchmarks.advise.candidates import Candidate
+from isoscope.benchmarks.advise.candidates import Candidate, candidates
 from isoscope.benchmarks.advise.changes import Change, changes
 from isoscope.benchmarks.advise.decision import Assessment, Decision, Ranked, decide, needed
 from isoscope.benchmarks.advise.figures import Basis, Figure, costs
@@ -16,6 +17,8 @@ from isoscope.benchmarks.advise.published import published
 from isoscope.benchmarks.advise.rules import Rule, exclusions, rules, undeclared
 from isoscope.benchmarks.advise.subject import Subject
 from isoscope.benchmarks.results.past import Past
+from isoscope.benchmarks.runs import past_runs
+from isoscope.core.lab import Lab
 
 #: Benchmarks that start the workload itself.
 _OF_THE_WORKLOAD = ("startup", "density")
@@ -44,6 +47,12 @@ class Advice:
         baseline = process is not None and not undeclared(self.subject.workload, process)
         return commands(self.subject, self.decision, baseline=baseline)
 
+    def _repr_html_(self) -> str:
+        from isoscope.benchmarks.advise.words import told
+        from isoscope.benchmarks.display.bundle import told_html
+
+        return told_html(told(self))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, whole."""
         decision = self.decision
@@ -69,11 +78,21 @@ class Advice:
         }
 
 
-def advise(subject: Subject, candidates: Sequence[Candidate], past: Past) -> Advice:
+def advise(lab: Lab, workload: str | Path | Subject, *, runs: Sequence[Path] | None = None) -> Advice:
+    """Which backend suits a workload, what it would cost, and what that rests on.
+
+    `workload` is a registered name or a TOML file, whose tables [profile] and [requirements] say what it does and
+    demands. Figures come from this host's runs in the folders `runs`, by default in `runs/`; nothing is started. Raises
+    NotFound, and InputError with the line of the file.
+    """
+    subject = workload if isinstance(workload, Subject) else Subject.load(lab, str(workload))
+    past = past_runs(lab, runs)
+    return conclude(subject, candidates(lab, past.variants), past)
+
+
+def conclude(subject: Subject, among: Sequence[Candidate], past: Past) -> Advice:
     """Exclude, weigh, and look for what would change the answer."""
-    known = [
-        Assessment(one, tuple(undeclared(subject.workload, one)), _figures(one, past, subject)) for one in candidates
-    ]
+    known = [Assessment(one, tuple(undeclared(subject.workload, one)), _figures(one, past, subject)) for one in among]
     fired, assessments = _assess(subject, known)
     decision = decide(subject, assessments)
     now = decision.answer and decision.answer.candidate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from isoscope.benchmarks.runs import past_runs, runs_option
+from isoscope.benchmarks.runs import runs_option
 from isoscope.core.cli.context import current_lab, json_option
 from isoscope.core.cli.output import print_json
 
@@ -24,16 +24,14 @@ def advise(workload: str | None, folders: tuple[Path, ...], explain: bool, as_js
     demands. Without one, and on a terminal, questions are asked. Requirements exclude backends; costs measured on this
     host rank the others, and where there are none, published ones do, marked so. Nothing is started.
     """
-    from isoscope.benchmarks.advise import advice, candidates
+    from isoscope.benchmarks.advise import advice
     from isoscope.benchmarks.advise.questions import ask
-    from isoscope.benchmarks.advise.subject import Subject
-    from isoscope.benchmarks.advise.words import show
+    from isoscope.benchmarks.advise.words import told
+    from isoscope.benchmarks.told import print_told
 
     lab = current_lab()
-    subject = ask(lab) if workload is None else Subject.load(lab, workload)
-    past = past_runs(lab, folders)
-    found = advice.advise(subject, candidates.candidates(lab, past.variants), past)
+    found = advice.advise(lab, ask(lab) if workload is None else workload, runs=folders)
     if as_json:
         print_json(found.as_dict())
     else:
-        show(found, explain=explain)
+        print_told(told(found, explain=explain))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import click
 from isoscope.benchmarks.advise.advice import Advice
 from isoscope.benchmarks.advise.candidates import TCG
 from isoscope.benchmarks.advise.decision import Assessment, Footing, Ranked, described, needed
 from isoscope.benchmarks.advise.figures import Basis, Figure, costs
 from isoscope.benchmarks.advise.rules import rules
 from isoscope.benchmarks.results.quantity import MISSING, number
-from isoscope.core.cli.output import print_table, printable
+from isoscope.benchmarks.told import Table, Told
 
 _FOOTINGS = {
     Footing.REQUIREMENTS: "the requirements leave nothing else to choose from",
@@ -34,14 +33,13 @@ _COSTS = {
 }
 
 
-def show(advice: Advice, *, explain: bool) -> None:
-    """Print the answer, what it costs and rests on, and what would change it."""
-    for line in _answer(advice):
-        _say(line)
+def told(advice: Advice, *, explain: bool = False) -> Told:
+    """The answer, what it costs and rests on, and what would change it."""
+    yield from _answer(advice)
     shown = [one for one in (advice.decision.answer, advice.decision.runner_up) if one is not None]
     if shown:
-        click.echo()
-        _table([one.assessment for one in shown], advice, shown)
+        yield ""
+        yield from _table([one.assessment for one in shown], advice, shown)
     concerned = any(one.candidate.variant.partition(":")[0] == "vm" for one in shown) or not shown
     for title, lines in (
         ("what would change it", _changes(advice)),
@@ -50,10 +48,10 @@ def show(advice: Advice, *, explain: bool) -> None:
         ("beyond Isoscope", advice.beyond),
         ("passed over", [f"{one.directory}: {one.why}" for one in advice.past.passed]),
     ):
-        _list(title, lines)
+        yield from _list(title, lines)
     if explain:
-        _explain(advice)
-    _list("measure first", advice.measure)
+        yield from _explain(advice)
+    yield from _list("measure first", advice.measure)
 
 
 def _answer(advice: Advice) -> Iterator[str]:
@@ -100,31 +98,31 @@ def _obstacles(advice: Advice) -> list[str]:
 _ALWAYS = ("start", "bytes", "interference", "fits")
 
 
-def _table(shown: list[Assessment], advice: Advice, ranked: list[Ranked], *, whole: bool = False) -> None:
+def _table(shown: list[Assessment], advice: Advice, ranked: list[Ranked], *, whole: bool = False) -> Told:
     """A row for each cost, a column for each candidate, and notes on where each figure comes from."""
     notes: dict[str, str] = {}
     wanted = needed(advice.subject)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in costs():
         figures = [one.figures.get(name) for one in shown]
         if not whole and name not in (*wanted, *_ALWAYS):
             continue
         if any(figures) or name in wanted:
             mark = " *" if name in wanted else ""
-            rows.append([_COSTS[name] + mark, *(_cell(one, notes, needed=name in wanted) for one in figures)])
+            rows.append((_COSTS[name] + mark, *(_cell(one, notes, needed=name in wanted) for one in figures)))
     totals = [one.total for one in ranked]
     if any(totals) and wanted:
         cells = [f"{number(t.value)} [{number(t.low)}, {number(t.high)}]" if t else MISSING for t in totals]
-        rows.append(["time and memory, all that counts (*)", *cells])
-    print_table(["", *(one.candidate.name for one in shown)], rows)
+        rows.append(("time and memory, all that counts (*)", *cells))
+    yield Table(("", *(one.candidate.name for one in shown)), tuple(rows))
     for text, mark in notes.items():
-        _say(f"  {mark} {text}")
+        yield f"  {mark} {text}"
     figures_shown = [
         f for one in shown for f in one.figures.values() if f.citation and any(f.source in text for text in notes)
     ]
     cited = {figure.source.partition("/")[0]: figure.citation for figure in figures_shown}
     for name, text in cited.items():
-        _say(f"  {name}: {text}")
+        yield f"  {name}: {text}"
 
 
 def _cell(figure: Figure | None, notes: dict[str, str], *, needed: bool) -> str:
@@ -170,45 +168,41 @@ def _emulated(advice: Advice) -> Iterator[str]:
             yield f"{twin.candidate.name}, published, of other hosts: {', '.join(kvm) or 'nothing'}"
 
 
-def _explain(advice: Advice) -> None:
-    click.echo()
+def _explain(advice: Advice) -> Told:
+    yield ""
     for rule in rules():
         fired = rule in advice.fired
         asked = ", ".join(f"{name} = {'/'.join(map(_word, values))}" for name, values in rule.when.items())
         have = ", ".join(f"{name} = {_word(advice.subject[name])}" for name in rule.when)
-        _say(f"{'fired' if fired else 'not fired'}: {rule.name}")
-        _say(f"  {'because' if fired else 'it would with'} {have if fired else asked}; {rule.why}")
+        yield f"{'fired' if fired else 'not fired'}: {rule.name}"
+        yield f"  {'because' if fired else 'it would with'} {have if fired else asked}; {rule.why}"
         if fired:
             out = [one.candidate.name for one in advice.assessments if any(e.rule == rule.name for e in one.exclusions)]
-            _say(f"  excludes: {', '.join(out) or 'none'}")
-        _say(f"  source: {rule.source}")
+            yield f"  excludes: {', '.join(out) or 'none'}"
+        yield f"  source: {rule.source}"
     own = {e.rule for one in advice.assessments for e in one.exclusions} - {rule.name for rule in rules()}
     for one in advice.assessments:
         for each in (each for each in one.exclusions if each.rule in own):
-            _say(f"fired: {each.rule}: excludes {one.candidate.name}: {each.why}")
-    click.echo()
+            yield f"fired: {each.rule}: excludes {one.candidate.name}: {each.why}"
+    yield ""
     ranked = [*advice.decision.here, *advice.decision.elsewhere, *advice.decision.over]
     if ranked:
-        _say("everything that meets the requirements, in order:")
-        _table([one.assessment for one in ranked], advice, ranked, whole=True)
+        yield "everything that meets the requirements, in order:"
+        yield from _table([one.assessment for one in ranked], advice, ranked, whole=True)
         for place in ranked:
             for budget in place.budgets:
                 words = {True: "within", False: "over", None: "not known"}[budget.met]
-                _say(f"  {place.candidate.name}: {words}: {budget.sentence}")
+                yield f"  {place.candidate.name}: {words}: {budget.sentence}"
 
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else "not said" if value is None else str(value)
 
 
-def _list(title: str, lines: Iterable[str]) -> None:
+def _list(title: str, lines: Iterable[str]) -> Iterator[str]:
     found = list(lines)
     if found:
-        click.echo()
-        _say(f"{title}:")
+        yield ""
+        yield f"{title}:"
         for line in found:
-            _say(f"  {line}")
-
-
-def _say(line: str) -> None:
-    click.echo(printable(line))
+            yield f"  {line}"

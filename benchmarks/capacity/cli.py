@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from isoscope.benchmarks.runs import past_runs, runs_option
+from isoscope.benchmarks.runs import runs_option
 from isoscope.core.cli.context import current_lab, json_option
 from isoscope.core.cli.output import print_json
 from isoscope.core.errors import InputError
-from isoscope.core.variant import Variant
 
 
 @click.command()
@@ -39,21 +38,15 @@ def plan(  # noqa: PLR0917 -- click's parameters
     this host, and carried on along a line. How far that is beyond what was measured is said; where the points lie on no
     line, or there are none, nothing is.
     """
-    from isoscope.benchmarks.capacity.host import PlannedHost
-    from isoscope.benchmarks.capacity.plan import plan as make
-    from isoscope.benchmarks.capacity.words import show
+    from isoscope.benchmarks.capacity.plan import plan_capacity
+    from isoscope.benchmarks.capacity.words import told
+    from isoscope.benchmarks.told import print_told
 
-    lab = current_lab()
     if hosts > 1 and instances is not None:
         raise InputError("--hosts and --instances both set the fleet", hint="leave one of them out")
-    planned = None if host is None else PlannedHost.parse(host)
-    chosen, subject = Variant.parse(variant), lab.workload(workload)
-    chosen.backend_options(lab.backend(chosen.backend).options)
-    past = past_runs(lab, folders)
-    file = workload if workload.endswith(".toml") else ""
-    found = make(past.runs, chosen, subject, planned, hosts=hosts, file=file)
+    found = plan_capacity(current_lab(), variant, workload, host=host, hosts=hosts, runs=folders)
     if as_json:
         needed = None if instances is None else found.hosts_for(instances)
         print_json({**found.as_dict(), "hosts_needed": needed})
     else:
-        show(found, instances)
+        print_told(told(found, instances))

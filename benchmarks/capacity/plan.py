@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from isoscope.benchmarks.capacity.fit import Fit, fits
@@ -14,7 +15,9 @@ from isoscope.benchmarks.density import limits
 from isoscope.benchmarks.harness.terms import Terms
 from isoscope.benchmarks.results.files import read_json
 from isoscope.benchmarks.results.past import PastRun
+from isoscope.benchmarks.runs import past_runs
 from isoscope.core.errors import InputError, NotFound
+from isoscope.core.lab import Lab
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
 
@@ -73,6 +76,12 @@ class Plan:
         value, low, high = self.fits
         return None if low < 1 else (ceil(instances / value), ceil(instances / high), ceil(instances / low))
 
+    def _repr_html_(self) -> str:
+        from isoscope.benchmarks.capacity.words import told
+        from isoscope.benchmarks.display.bundle import told_html
+
+        return told_html(told(self))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
         value, low, high = self.fits
@@ -101,10 +110,34 @@ class Plan:
         }
 
 
-def plan(
+def plan_capacity(
+    lab: Lab,
+    variant: str | Variant,
+    workload: str | Path = "sleep",
+    *,
+    host: str | None = None,
+    hosts: int = 1,
+    runs: Sequence[Path] | None = None,
+) -> Plan:
+    """How many instances of a workload a host, or so many `hosts` like it, would take on a variant.
+
+    `workload` is a registered name or a TOML file. `host` is written `cpus=64,memory=512G`, also with pids,
+    descriptors, mounts and links; by default it is the one that was measured. Ramps come from this host's runs of the
+    benchmark `density` in the folders `runs`, by default in `runs/`; nothing is started. Raises NotFound where there
+    are none, and InputError for a fit that does not hold.
+    """
+    planned = None if host is None else PlannedHost.parse(host)
+    chosen = Variant.parse(variant) if isinstance(variant, str) else variant
+    chosen.backend_options(lab.backend(chosen.backend).options)
+    name = str(workload)
+    subject, file = lab.workload(name), name if name.endswith(".toml") else ""
+    return extrapolate(past_runs(lab, runs).runs, chosen, subject, planned, hosts=hosts, file=file)
+
+
+def extrapolate(
     runs: Sequence[PastRun], variant: Variant, workload: Workload, host: PlannedHost | None, *, hosts: int, file: str
 ) -> Plan:
-    """Extrapolate the newest run with the variant's ramps. Raises NotFound without one, InputError for a bad fit."""
+    """Carry on the newest run with the variant's ramps. Raises NotFound without one, InputError for a bad fit."""
     name, measure = str(variant), command(variant, file)
     run = _run(runs, name, workload, measure)
     subject = run.subject("density")

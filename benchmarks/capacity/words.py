@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import click
 from isoscope.benchmarks.capacity.host import FLOOR
 from isoscope.benchmarks.capacity.plan import FAR, Plan, Room
 from isoscope.benchmarks.density import limits
 from isoscope.benchmarks.results.quantity import number
-from isoscope.core.cli.output import print_table, printable
+from isoscope.benchmarks.told import Table, Told
 from isoscope.core.units import format_duration, format_size
 
 
-def show(plan: Plan, instances: int | None) -> None:
-    """Print how many fit, what binds, how far that is from what was measured, and how fast they start."""
+def told(plan: Plan, instances: int | None = None) -> Told:
+    """How many fit, what binds, how far that is from what was measured, and how fast they start.
+
+    With `instances`, also how many hosts so many need.
+    """
     value, low, high = plan.fits
-    _say(f"{value:,} instances of {plan.workload} fit one host on {plan.variant} [{low:,}, {high:,}]")
-    _say(f"  {plan.binding.limit} is used up first")
+    yield f"{value:,} instances of {plan.workload} fit one host on {plan.variant} [{low:,}, {high:,}]"
+    yield f"  {plan.binding.limit} is used up first"
     if plan.hosts > 1:
-        _say(f"  {value * plan.hosts:,} on {plan.hosts:,} such hosts [{low * plan.hosts:,}, {high * plan.hosts:,}]")
+        yield f"  {value * plan.hosts:,} on {plan.hosts:,} such hosts [{low * plan.hosts:,}, {high * plan.hosts:,}]"
     if instances is not None:
-        _say(f"  {_hosts(plan, instances)}")
-    _say(f"  measured to {plan.measured_to:,} instances: this is {plan.beyond:.3g}x as many")
+        yield f"  {_hosts(plan, instances)}"
+    yield f"  measured to {plan.measured_to:,} instances: this is {plan.beyond:.3g}x as many"
     if plan.beyond > FAR:
-        _say(f"  more than {FAR}x: a guess that the line goes on as it began")
+        yield f"  more than {FAR}x: a guess that the line goes on as it began"
     if plan.reserved is not None:
-        _say(f"  {plan.reserved:,} when each takes all that it may: {plan.reserved_by}")
-    click.echo()
-    print_table(["limit", "one more takes", "free", "fits", "interval", "the host's"], map(_row, plan.rooms))
-    click.echo()
-    for line in (*_starts(plan), *_notes(plan)):
-        _say(line)
+        yield f"  {plan.reserved:,} when each takes all that it may: {plan.reserved_by}"
+    yield ""
+    yield Table(("limit", "one more takes", "free", "fits", "interval", "the host's"), tuple(map(_row, plan.rooms)))
+    yield ""
+    yield from _starts(plan)
+    yield from _notes(plan)
 
 
 def _hosts(plan: Plan, instances: int) -> str:
@@ -40,20 +42,20 @@ def _hosts(plan: Plan, instances: int) -> str:
     return f"{instances:,} instances need {value:,} such hosts [{best:,}, {worst:,}]"
 
 
-def _row(room: Room) -> list[str]:
+def _row(room: Room) -> tuple[str, ...]:
     each = room.fit.each
     ends = f" [{_amount(room.limit, each.low)}, {_amount(room.limit, each.high)}]"
     source = "as told" if room.told else "as on the measured one"
     free = _amount(room.limit, max(0.0, room.most - room.fit.base))
     name = f"{room.limit}, by {room.fit.by}" if room.fit.by != room.limit else room.limit
-    return [
+    return (
         name,
         _amount(room.limit, each.value) + ends,
         free,
         f"{room.fits:,}",
         f"[{room.low:,}, {room.high:,}]",
         source,
-    ]
+    )
 
 
 def _amount(limit: str, value: float) -> str:
@@ -108,7 +110,3 @@ def _notes(plan: Plan) -> list[str]:
         "the instances were left idle"
     )
     return lines
-
-
-def _say(line: str) -> None:
-    click.echo(printable(line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.resources import files
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from isoscope.core.host import Host
@@ -14,6 +15,7 @@ from isoscope.core.timeline import Timeline
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.run import Run
+    from isoscope.benchmarks.told import Told
 
 
 def bundle(shown: Any) -> dict[str, str] | None:
@@ -51,6 +53,12 @@ def run_html(run: Run) -> str:
 def figures_html(figures: Any) -> str:
     """Plots below each other, each with its title and how to read it."""
     return _render("plots", figures=figures)
+
+
+def told_html(told: Told, figures: Any = ()) -> str:
+    """What a command says, its tables as such, and plots below it."""
+    parts = [(is_text, list(group)) for is_text, group in groupby(told, lambda part: isinstance(part, str))]
+    return _render("told", parts=parts, figures=figures)
 
 
 def _result(result: Result) -> str:

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 
 from isoscope.benchmarks.harness.agree import agree, check_variant
 from isoscope.benchmarks.harness.compare import begin, derive
+from isoscope.benchmarks.harness.display import unless_told
 from isoscope.benchmarks.harness.extent import QUICK
 from isoscope.benchmarks.harness.harness import Progress
 from isoscope.benchmarks.harness.interrupts import Interrupted
 from isoscope.benchmarks.reproduce.here import Here
+from isoscope.benchmarks.reproduce.offer import chosen
 from isoscope.benchmarks.reproduce.recipe import Needs, Plan, Recipe
 from isoscope.benchmarks.reproduce.request import Asked
 from isoscope.benchmarks.results.run import Run
 from isoscope.core.backend import Lack
-from isoscope.core.comparison import Comparison
-from isoscope.core.errors import HostError, IsoscopeError
+from isoscope.core.comparison import Comparison, new_folder
+from isoscope.core.errors import HostError, InputError, IsoscopeError
 from isoscope.core.lab import Lab
 from isoscope.core.units import format_size
 from isoscope.core.variant import Variant
@@ -43,6 +45,29 @@ class Extent:
 
 
 def reproduce(
+    lab: Lab,
+    name: str,
+    *,
+    blocks: int | None = None,
+    seed: int | None = None,
+    quick: bool = False,
+    directory: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Reproduction:
+    """Repeat one item of a published comparison, STUDY/ITEM, and return what was found.
+
+    Every system is measured `blocks` times, by default as often as the recipe says; `quick` is a look, too short for a
+    verdict. The run's folder defaults to `runs/` and the time; `Run.load` reads it. Raises NotFound for an unknown
+    item, HostError when this host cannot repeat it, and what `Lab.compare` raises.
+    """
+    if "/" not in name:
+        raise InputError(f"{name!r} is no item of a study", hint="isoscope reproduce --list shows them: STUDY/ITEM")
+    [recipe] = chosen(lab, name)
+    with unless_told(progress) as told:
+        return carry_out(lab, recipe, Path(directory or new_folder()), Extent(quick, blocks, seed), told)[1]
+
+
+def carry_out(
     lab: Lab, recipe: Recipe, directory: Path, extent: Extent, progress: Progress
 ) -> tuple[Run, Reproduction]:
     """Measure a recipe into a new folder, and judge it.
@@ -84,7 +109,7 @@ def reproduce(
 
 
 def go_on(lab: Lab, directory: Path, progress: Progress) -> tuple[Run, Reproduction]:
-    """Go on with a reproduction that was stopped, on its own terms, and judge it. Raises what `reproduce` raises."""
+    """Go on with a reproduction that was stopped, on its own terms, and judge it. Raises what `carry_out` raises."""
     run = Run.load(directory)
     Asked.of(run)
     stopped = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,18 +75,19 @@ def reproduce(  # noqa: PLR0917 -- click's parameters
 def _reproduce(
     lab: Lab, name: str, *, quick: bool, blocks: int | None, seed: int | None, output: Path | None, as_json: bool
 ) -> int:
-    from isoscope.benchmarks.reproduce.carry_out import Extent, reproduce
+    from isoscope.benchmarks.reproduce.carry_out import Extent, carry_out
     from isoscope.benchmarks.reproduce.offer import chosen
+    from isoscope.core.comparison import new_folder
 
     found = chosen(lab, name)
     if len(found) > 1:
         found = _possible(lab, name, found)
-    folder = output or Path("runs") / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = output or new_folder()
     extent = Extent(quick=quick, blocks=blocks, seed=seed)
 
     def one(recipe: Recipe) -> Callable[[_Progress], _Result]:
         directory = folder if "/" in name else folder / recipe.item
-        return lambda progress: reproduce(lab, recipe, directory, extent, progress)
+        return lambda progress: carry_out(lab, recipe, directory, extent, progress)
 
     return _measure([one(recipe) for recipe in found], as_json=as_json)
 
@@ -112,8 +112,10 @@ def _possible(lab: Lab, name: str, found: list[Recipe]) -> list[Recipe]:
 def _measure(parts: list[Callable[[_Progress], _Result]], *, as_json: bool) -> int:
     from isoscope.benchmarks.harness.display import display
     from isoscope.benchmarks.harness.interrupts import Interrupted
+    from isoscope.benchmarks.reproduce.words import told
+    from isoscope.benchmarks.told import print_told
 
-    status, told = 0, []
+    status, documents = 0, []
     for part in parts:
         with display() as progress:
             try:
@@ -125,26 +127,13 @@ def _measure(parts: list[Callable[[_Progress], _Result]], *, as_json: bool) -> i
                 raise
         status = max(status, int(run.failed))
         if as_json:
-            told.append(found.as_dict())
+            documents.append(found.as_dict())
         else:
-            _show(found, run)
+            print_told(told(found))
+            click.echo(f"page: {run.directory / 'reproduction.html'}")
     if as_json:
-        print_json(told[0] if len(told) == 1 else told)
+        print_json(documents[0] if len(documents) == 1 else documents)
     return status
-
-
-def _show(found: Reproduction, run: Run) -> None:
-    from isoscope.benchmarks.reproduce.table import COLUMNS, cells, reasons
-
-    click.echo(f"{found.recipe}: {found.citation}")
-    print_table(("SETTING", "STUDY", "HERE", "RULE"), ((s.name, s.study, s.here, s.rule) for s in found.settings))
-    click.echo()
-    print_table(COLUMNS, map(cells, found.rows))
-    for line in reasons(found.rows):
-        click.echo(line)
-    click.echo()
-    click.echo(found.sentence)
-    click.echo(f"page: {run.directory / 'reproduction.html'}")
 
 
 def _list(lab: Lab, *, as_json: bool) -> None:

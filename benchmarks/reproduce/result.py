@@ -98,6 +98,13 @@ class Reproduction:
     command: str = ""  #: that repeats it
     compare: str = ""  #: the same measuring without the study
 
+    def _repr_html_(self) -> str:
+        from isoscope.benchmarks.display.bundle import told_html
+        from isoscope.benchmarks.reproduce.offer import offered
+        from isoscope.benchmarks.reproduce.words import told
+
+        return told_html(told(self), offered(self.recipe).figures(self))
+
     def as_dict(self) -> dict[str, Any]:
         """The contents of `reproduction.json`."""
         return {"schema": SCHEMA, **_finite(asdict(self))}

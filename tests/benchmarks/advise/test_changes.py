@@ -1,7 +1,7 @@
 """What would change the verdict is found by asking again: so asking again must find it."""
 
 import pytest
-from isoscope.benchmarks.advise.advice import advise
+from isoscope.benchmarks.advise.advice import conclude
 from isoscope.benchmarks.advise.subject import Subject
 from isoscope.core.workload import Workload
 
@@ -11,7 +11,7 @@ def ask(candidates, measured):
     own = [one for one in candidates if one.variant in ("process", "container", "vm")]
 
     def ask(**values):
-        return advise(Subject(Workload(command=("echo", "hello")), values, "asked"), own, measured)
+        return conclude(Subject(Workload(command=("echo", "hello")), values, "asked"), own, measured)
 
     return ask
 
@@ -39,3 +39,10 @@ def test_a_threshold_is_the_nearest(ask, measured, candidates):
     )
     assert change.value == pytest.approx(start / 2e9, rel=1e-3)
     assert "below" in change.sentence
+
+
+def test_a_notebook_shows_the_answer_and_its_table(ask):
+    text = ask(trust="shared", cpu=0.5)._repr_html_()
+    assert "asked: container" in text
+    assert "computing, times as long *" in text
+    assert text.count("<table>") == 1

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from isoscope.benchmarks.advise.advice import advise
+from isoscope.benchmarks.advise.advice import conclude
 from isoscope.benchmarks.advise.decision import Assessment, Footing, decide
 from isoscope.benchmarks.advise.figures import Basis, Figure
 from isoscope.benchmarks.advise.subject import Subject
@@ -149,8 +149,8 @@ def test_what_is_not_ready_comes_after_all_that_is(three):
 
 def test_no_machine_under_tcg_is_for_strangers_code(without_kvm):
     named = [one for one in without_kvm if one.variant == "vm"]
-    found = advise(subject(trust="untrusted", every_syscall=True), named, Past())
+    found = conclude(subject(trust="untrusted", every_syscall=True), named, Past())
     assert [one.candidate.name for one in found.decision.here] == []
     assert found.decision.answer.candidate.name == "vm (kvm)"
-    trusted = advise(subject(kernel="own"), named, Past())
+    trusted = conclude(subject(kernel="own"), named, Past())
     assert trusted.decision.answer.candidate.name == "vm (tcg)"

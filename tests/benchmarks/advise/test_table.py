@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from isoscope.benchmarks.advise.advice import advise
+from isoscope.benchmarks.advise.advice import conclude
 from isoscope.benchmarks.advise.subject import Subject
 from isoscope.core.workload import Workload
 
@@ -15,7 +15,7 @@ ROWS = tomllib.loads((HERE / "workloads.toml").read_text())["row"]
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"].replace(" ", "-"))
 def test_the_answer_is_what_the_source_names(row, candidates, measured):
     tables = {table: row[table] for table in ("profile", "requirements")}
-    answer = advise(Subject.of(Workload(), tables, row["name"]), candidates, measured).decision.answer
+    answer = conclude(Subject.of(Workload(), tables, row["name"]), candidates, measured).decision.answer
     assert answer is not None
     assert (answer.candidate.kind in row["answer"]) is ("disagrees" not in row), answer.candidate.name
 

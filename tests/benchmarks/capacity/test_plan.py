@@ -5,10 +5,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from isoscope.benchmarks.capacity import words
+from isoscope.benchmarks.capacity import plan_capacity, words
 from isoscope.benchmarks.capacity.host import PlannedHost
-from isoscope.benchmarks.capacity.plan import plan
+from isoscope.benchmarks.capacity.plan import extrapolate
 from isoscope.benchmarks.results.past import read
+from isoscope.benchmarks.told import print_told
+from isoscope.core import Lab
 from isoscope.core.errors import InputError, NotFound
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Resources, Workload
@@ -22,7 +24,7 @@ RUN = RUNS / "start-density"
 def made(variant="vm", host="cpus=64,memory=512G", *, workload=SLEEP, hosts=1, runs=None):
     planned = None if host is None else PlannedHost.parse(host)
     runs = [read(RUN)] if runs is None else runs
-    return plan(runs, Variant.parse(variant), workload, planned, hosts=hosts, file="")
+    return extrapolate(runs, Variant.parse(variant), workload, planned, hosts=hosts, file="")
 
 
 def test_a_machine_is_bound_by_memory_and_how_far_that_is_from_what_was_measured_is_said():
@@ -118,7 +120,7 @@ def test_a_host_that_cannot_be_is_refused(text, message):
 
 
 def test_the_text_tells_all_of_it(capsys):
-    words.show(made(hosts=3), None)
+    print_told(words.told(made(hosts=3)))
     text = capsys.readouterr().out
     value, low, high = made().fits
     assert text.startswith(f"{value:,} instances of sleep fit one host on vm (tcg) [{low:,}, {high:,}]\n")
@@ -127,6 +129,20 @@ def test_the_text_tells_all_of_it(capsys):
     assert "a guess that the line goes on" in text
     assert "several at once were not measured: isoscope compare -m startup:at-once=8 -b vm" in text
     assert json.dumps(made().as_dict())
+
+
+def test_a_notebook_shows_its_table():
+    text = made()._repr_html_()
+    assert "instances of sleep fit one host on vm (tcg)" in text
+    assert text.count("<tr>") == 1 + len(made().rooms)
+
+
+def test_without_runs_there_is_no_plan(home, tmp_path):
+    with Lab(home) as lab:
+        with pytest.raises(NotFound, match="was never measured here"):
+            plan_capacity(lab, "null", runs=[tmp_path])
+        with pytest.raises(NotFound, match="there is no folder"):
+            plan_capacity(lab, "null", runs=[tmp_path / "none"])
 
 
 def test_the_command_refuses_what_contradicts_itself(command):

@@ -9,12 +9,13 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from isoscope.benchmarks.reproduce import page
+from isoscope.benchmarks.reproduce import page, reproduce
 from isoscope.benchmarks.reproduce.figures import figures
 from isoscope.benchmarks.reproduce.result import FILE, Reproduction
 from isoscope.benchmarks.reproduce.table import cells, reasons
 from isoscope.benchmarks.results.run import Run
-from isoscope.core.errors import InputError
+from isoscope.core import Lab
+from isoscope.core.errors import InputError, NotFound
 
 from ..report.conftest import HOSTILE
 from .conftest import Judged, plan_of
@@ -120,3 +121,20 @@ def test_data_of_another_shape_are_refused(written: Path, change: dict[str, obje
     data = json.loads((written / FILE).read_text())
     with pytest.raises(InputError):
         Reproduction.from_dict({**data, **change})
+
+
+def test_a_notebook_shows_its_tables_and_plots(judged: Judged) -> None:
+    text = hostile(judged())._repr_html_()
+    assert text.count("<table>") == 2
+    assert "<svg" in text
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_an_item_is_named_in_full(home: Path, tmp_path: Path) -> None:
+    with Lab(home) as lab:
+        with pytest.raises(InputError, match="no item of a study"):
+            reproduce(lab, "felter2014", directory=tmp_path / "run")
+        with pytest.raises(NotFound, match="no recipe"):
+            reproduce(lab, "felter2014/fii", directory=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from isoscope.benchmarks.reproduce import Here, Plan
-from isoscope.benchmarks.reproduce.carry_out import Extent, reproduce
+from isoscope.benchmarks.reproduce.carry_out import Extent, carry_out
 from isoscope.benchmarks.reproduce.recipes.felter2014.linpack import Linpack
 from isoscope.core import Lab
 
@@ -24,7 +24,7 @@ class WithoutMachines(Linpack):
 
 
 def test_a_study_is_repeated_for_real(lab: Lab, tmp_path: Path) -> None:
-    run, found = reproduce(lab, WithoutMachines(), tmp_path / "run", Extent(blocks=1, seed=1), lambda _: None)
+    run, found = carry_out(lab, WithoutMachines(), tmp_path / "run", Extent(blocks=1, seed=1), lambda _: None)
     assert not run.failed
     by_system = {row.system: row for row in found.rows}
     assert by_system["native"].ours is not None
