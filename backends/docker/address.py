@@ -68,10 +68,14 @@ def _unix(path: str, timeout: float) -> socket.socket:
 
 
 def _secured(connected: socket.socket, tls: Any, host: str | None) -> socket.socket:
-    context = ssl.create_default_context(cafile=tls.ca_cert)
-    context.check_hostname = bool(tls.verify)
-    if not tls.verify:
-        context.verify_mode = ssl.CERT_NONE
-    if tls.cert:
-        context.load_cert_chain(*tls.cert)
-    return context.wrap_socket(connected, server_hostname=host)
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_cert)
+        context.check_hostname = bool(tls.verify)
+        if not tls.verify:
+            context.verify_mode = ssl.CERT_NONE
+        if tls.cert:
+            context.load_cert_chain(*tls.cert)
+        return context.wrap_socket(connected, server_hostname=host)
+    except BaseException:
+        connected.close()
+        raise

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from isoscope.backends.launcher.evidence import evidence
 from isoscope.backends.network.apart import apart
 from isoscope.core.errors import Unsupported
 
@@ -14,13 +15,8 @@ _SHIM = "containerd-shim"  #: begins the names of the processes of which each co
 
 def proof(pid: int, container: str) -> dict[str, str]:
     """Its first process's cgroup and namespaces; nothing once it has ended, or where it is another host's."""
-    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
-    with suppress(OSError):
-        cgroup = Path(f"/proc/{pid}/cgroup").read_text().strip()
-        if container in cgroup:
-            namespaces = " ".join(os.readlink(f"/proc/{pid}/ns/{name}") for name in names)
-            return {"cgroup": cgroup, "namespaces": namespaces}
-    return {}
+    shown = evidence(pid)
+    return {name: shown[name] for name in ("cgroup", "namespaces")} if container in shown.get("cgroup", "") else {}
 
 
 def processes(pid: int, container: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from isoscope.backends.container.caps import DOCKER_DEFAULT
 from isoscope.backends.container.procfs import MASKED, READ_ONLY
 from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.accounts import account
-from isoscope.backends.launcher.cgroups import FOLDER, Cgroup
+from isoscope.backends.launcher.cgroups import FOLDER, Cgroup, read
 from isoscope.backends.launcher.users import UnknownUser
 from isoscope.backends.peer.bridge import resolv_conf
 from isoscope.core.errors import HostError, ImageError, Unsupported
@@ -49,7 +49,7 @@ class Bundle:
 
     def pid(self) -> int:
         """What stands there. Raises OSError or ValueError."""
-        return int(self.pid_file.read_text())
+        return int(read(self.pid_file))
 
     def write(self, specified: Mapping[str, Any]) -> None:
         """Make it. Raises HostError."""

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 
+from isoscope.backends.launcher.evidence import evidence
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
 from isoscope.backends.launcher.terminal import TerminalInput, window_size
@@ -19,7 +20,7 @@ from isoscope.backends.oci.runtime import ABOUT_COMMAND, Runtime, message
 from isoscope.backends.peer import subreaper
 from isoscope.backends.peer.bridge import JoiningInstance
 from isoscope.backends.peer.faults import explain
-from isoscope.backends.peer.instance import Means, evidence, set_size
+from isoscope.backends.peer.instance import Means, set_size
 from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.spawn import Start
 from isoscope.backends.peer.subreaper import parent
@@ -60,6 +61,10 @@ class OciInstance(JoiningInstance):
 
     def _peer(self) -> Start:
         return self._line
+
+    def _watching(self) -> contextlib.AbstractContextManager[None]:
+        """No file of the host is opened to be executed in a kernel of its own: the runtime's word has to do."""
+        return contextlib.nullcontext() if self._runtime.own_kernel else super()._watching()
 
     def _spawn(self) -> None:
         subreaper.begin()
@@ -112,15 +117,12 @@ class OciInstance(JoiningInstance):
 
         crun leaves a process of its own between for a moment after it has returned: that one becomes our child first.
         """
-        with contextlib.suppress(OSError, ValueError):  # it names none, or what stood between has gone meanwhile
-            between = parent(self._bundle.pid())
+        with contextlib.suppress(OSError):  # what stood between has gone meanwhile
+            between = None if self._runtime.own_kernel else parent(self._command_pid)
             if between not in {None, 1, os.getpid()}:
                 self._reap(between, then=self._adopt)
                 return
         subreaper.end()
-        for pid in gvisor.beside(self._bundle.state) if self._runtime.own_kernel else ():
-            with contextlib.suppress(OSError):
-                self._reap(pid)
         self._first = Task(
             self.launch.pump,
             os.dup(self._command),
@@ -130,6 +132,12 @@ class OciInstance(JoiningInstance):
             keyboard=self._keyboard,
         )
         self._first.follow()
+
+    def _reap_beside(self) -> None:
+        """See the end of what a sandbox has beside it, which the runtime waits for; off the clock of a start."""
+        for pid in gvisor.beside(self._bundle.state) if self._runtime.own_kernel else ():
+            with contextlib.suppress(OSError):
+                self._reap(pid)
 
     def _reap(self, pid: int, then: Callable[[], None] = lambda: None) -> None:
         """See a child of ours to its end that is not the workload's. Raises OSError."""
@@ -145,8 +153,8 @@ class OciInstance(JoiningInstance):
         self.launch.pump.add(pidfd, gone)
 
     def _begin_unseen(self, at_ns: int) -> None:
-        """The runtime's word has to do: no file of the host is opened to be executed in a kernel of its own."""
-        self._proof = {**evidence(self._bundle.pid()), **self._runtime.evidence()}
+        """The runtime's word is that the command is executed."""
+        self._proof = {**evidence(self._command_pid), **self._runtime.evidence()}
         if self._early:  # the workload's, before the runtime was done
             at_ns = min(seen_ns for _, _, seen_ns in self._early)
         else:
@@ -161,7 +169,8 @@ class OciInstance(JoiningInstance):
     def _open_command(self) -> bool:
         """Take the process that the runtime names."""
         with contextlib.suppress(OSError, ValueError):
-            self._command = os.pidfd_open(self._bundle.pid())
+            self._command_pid = self._bundle.pid()
+            self._command = os.pidfd_open(self._command_pid)
         return self._command >= 0
 
     def _on_first_end(self, how: Exit, at_ns: int) -> None:
@@ -173,6 +182,7 @@ class OciInstance(JoiningInstance):
             self._fail(self._explain(self._said(), how))
             return
         self.saw_exit(self._with_cause(self._told(how)), at_ns)
+        self._reap_beside()
         self._over.set()
 
     def _told(self, how: Exit) -> Exit:
@@ -225,6 +235,7 @@ class OciInstance(JoiningInstance):
         assert self._task is not None
         if self._executed_ns is None:
             self._task.kill(signal.SIGKILL)
+        self._reap_beside()
         with contextlib.suppress(IsoscopeError):
             self._call("delete", "--force", self.record.mark)
         self._cgroup.kill()

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from isoscope.backends.launcher import merged, volume
 from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.launcher.evidence import evidence
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
 from isoscope.backends.launcher.terminal import TerminalInput, window_size
@@ -67,6 +68,7 @@ class PeerInstance(Instance):
         self._task: Task | None = None  #: the peer's process
         self._watch: Watch | None = None  #: until it is known whether the command is executed
         self._command = -1  #: a pidfd of the workload's first process
+        self._command_pid = 0
         self._early: list[tuple[str, bytes, int]] = []  #: output from before the command was executed
         self._executed_ns: int | None = None  #: since when the command is executed
         self._failure: IsoscopeError | None = None
@@ -92,10 +94,7 @@ class PeerInstance(Instance):
     # Starting
 
     def _start(self) -> None:
-        pump, tree = self.launch.pump, str(self._means.tree)
-        self._watch = watch = self._means.watches.begin(tree)
-        pump.add(watch.fd, self._see_execution)
-        try:
+        with self._watching():
             self._spawn()
             if not self._settled.wait(patience(self.deadline)):
                 raise Timeout(
@@ -104,13 +103,22 @@ class PeerInstance(Instance):
                     if (said := self._said())
                     else "it said nothing; see whether it works alone",
                 )
+        if self._failure is not None:
+            raise self._failure
+
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[None]:
+        """See the command being executed while the block lasts."""
+        pump, tree = self.launch.pump, str(self._means.tree)
+        self._watch = watch = self._means.watches.begin(tree)
+        pump.add(watch.fd, self._see_execution)
+        try:
+            yield
         finally:
             pump.remove(watch.fd)
             with self._guard:
                 self._watch = None
             self._means.watches.end(watch, tree)
-        if self._failure is not None:
-            raise self._failure
 
     def _spawn(self) -> None:
         """Start the peer, and follow it."""
@@ -152,8 +160,8 @@ class PeerInstance(Instance):
             if self._executed_ns is not None or self._watch is None or (found := self._watch.read()) is None:
                 return
             at_ns = monotonic_ns()
-            pid, self._command = found
-        self._proof = evidence(pid)
+            self._command_pid, self._command = found
+        self._proof = evidence(self._command_pid)
         self.timeline.mark("runtime", at_ns)
         self._begun(at_ns)
 
@@ -258,16 +266,6 @@ class PeerInstance(Instance):
             self._cgroup.thaw()  # version 1 lets nothing die that is frozen
         self._cgroup.kill()
         self._task.kill(signal.SIGKILL)
-
-
-def evidence(pid: int) -> dict[str, str]:
-    """What the kernel says of a process: less when it has ended already."""
-    shown = {"kernel": os.uname().release}
-    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
-    with contextlib.suppress(OSError):
-        shown["namespaces"] = " ".join(os.readlink(f"/proc/{pid}/ns/{name}") for name in names)
-        shown["cgroup"] = Path(f"/proc/{pid}/cgroup").read_text().strip()
-    return shown
 
 
 def set_size(terminal: int, rows: int, columns: int) -> None:

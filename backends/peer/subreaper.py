@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from isoscope.backends.launcher import syscalls
+from isoscope.backends.launcher.cgroups import read
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
@@ -34,9 +35,8 @@ def _change(by: int) -> None:
 
 
 def parent(pid: int) -> int | None:
-    """The parent of a process, also of one that waits to be reaped; None when it is gone. proc_pid_status(5)."""
+    """The parent of a process, also of one that waits to be reaped; None when it is gone. proc_pid_stat(5)."""
     try:
-        with open(f"/proc/{pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("PPid:"))
+        return int(read(f"/proc/{pid}/stat").rpartition(")")[2].split(maxsplit=2)[1])
     except (FileNotFoundError, ProcessLookupError):
         return None

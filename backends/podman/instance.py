@@ -40,7 +40,7 @@ class PodmanInstance(PeerInstance):
         if found:
             directories = {key: f"{path}{found[1]}" for key, path in self._cgroup.directories.items()}
             self._cgroup = replace(self._cgroup, directories=directories)
-            if "memory" in directories:
+            if "memory" in directories and self.workload.resources.memory is not None:
                 self._oom = OomWatch(directories["memory"], self.launch.pump)
         super()._begun(at_ns)
 
