@@ -20,8 +20,7 @@ import pandas as pd
 from IPython.display import display
 from ipywidgets import Dropdown, FloatSlider, interact
 from isoscope.benchmarks import plot_style
-from isoscope.benchmarks.reproduce import reproduce
-from isoscope.benchmarks.reproduce.listing import listing
+from isoscope.benchmarks.reproduce import repeatable, reproduce
 from isoscope.core import Lab
 
 plt.rcParams.update(plot_style())
@@ -35,7 +34,7 @@ here = Path(tempfile.mkdtemp(prefix="isoscope-published-", dir=".")).absolute()
 # repeats the comparison. `isoscope reproduce --list` shows them, and `--json` with it has what stands here:
 
 # %%
-items = listing(lab)
+items = repeatable(lab)
 figures = pd.DataFrame(
     [{"study": item["study"], "item": item["item"], **row} for item in items for row in item["rows"]]
 )

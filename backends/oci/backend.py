@@ -14,6 +14,7 @@ from isoscope.backends.oci import bundle, gvisor, readiness
 from isoscope.backends.oci.bundle import Bundle
 from isoscope.backends.oci.instance import OciInstance
 from isoscope.backends.oci.runtime import REMEDIES, Runtime
+from isoscope.backends.peer import trial
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.bridge import Bridge
 from isoscope.backends.peer.instance import Means
@@ -135,7 +136,7 @@ class OciBackend(PeerBackend):
         held.make()
 
     def sweep(self, live: list[Record]) -> list[str]:
-        return super().sweep(live) + self._bridge.sweep(live) + readiness.sweep(self.tree)
+        return super().sweep(live) + self._bridge.sweep(live) + trial.sweep(self.tree, "oci")
 
     def close(self) -> None:
         super().close()

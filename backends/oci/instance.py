@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from isoscope.backends.launcher.evidence import evidence
 from isoscope.backends.launcher.streams import Streams
@@ -62,9 +62,11 @@ class OciInstance(JoiningInstance):
     def _peer(self) -> Start:
         return self._line
 
-    def _watching(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _watching(self) -> Iterator[None]:
         """No file of the host is opened to be executed in a kernel of its own: the runtime's word has to do."""
-        return contextlib.nullcontext() if self._runtime.own_kernel else super()._watching()
+        with contextlib.nullcontext() if self._runtime.own_kernel else super()._watching():
+            yield
 
     def _spawn(self) -> None:
         subreaper.begin()

@@ -7,24 +7,19 @@ well: cgroups of the layout that this host has, namespaces, mounts.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import tempfile
 from pathlib import Path
 
-from isoscope.backends.launcher.cgroups import FOLDER, Cgroup, Tree
+from isoscope.backends.launcher.cgroups import FOLDER
 from isoscope.backends.oci.bundle import VERSION, Bundle
 from isoscope.backends.oci.runtime import ABOUT_COMMAND, Runtime
+from isoscope.backends.peer import trial
 from isoscope.core.errors import BackendUnavailable, InstanceFailed, IsoscopeError
-from isoscope.core.registry import process_start_time
-
-_PREFIX = "isoscope-oci-"
-_MISSING = "/isoscope-is-not-there"
 
 
 def check(runtime: Runtime, home: Path) -> None:
     """Raises BackendUnavailable with what the runtime said, or what `Runtime.call` raises."""
-    mark = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    mark = trial.mark("oci")
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="oci-", dir=home) as directory:
         root = Path(directory) / "rootfs"
@@ -54,7 +49,7 @@ def _remedy(runtime: Runtime, said: str) -> str:
 def _config(root: Path, mark: str) -> dict[str, object]:
     return {
         "ociVersion": VERSION,
-        "process": {"user": {"uid": 0, "gid": 0}, "args": [_MISSING], "cwd": "/", "env": ["PATH=/"]},
+        "process": {"user": {"uid": 0, "gid": 0}, "args": [trial.NO_COMMAND], "cwd": "/", "env": ["PATH=/"]},
         "root": {"path": str(root)},
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
         "linux": {
@@ -63,12 +58,3 @@ def _config(root: Path, mark: str) -> dict[str, object]:
             "resources": {"pids": {"limit": 100}},
         },
     }
-
-
-def sweep(tree: Tree) -> list[str]:
-    """Remove the cgroups of checks that were killed. Returns a line for each."""
-    left = {path.name for folder in set(tree.folders.values()) for path in folder.glob(f"{_PREFIX}*")}
-    dead = [mark for mark in left if process_start_time(int(mark.split("-")[2])) is None]
-    for mark in dead:
-        Cgroup(dict(tree.of_runtime(mark).directories)).end()
-    return [f"removed cgroup {FOLDER}/{mark}" for mark in sorted(dead)]

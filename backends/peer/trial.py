@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import signal
 from time import monotonic
 
-from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.launcher.cgroups import FOLDER, Cgroup, Tree
 from isoscope.backends.peer.spawn import Spawner, Start
 from isoscope.core.patience import patience
+from isoscope.core.registry import process_start_time
 
 #: A command that no image has: that it is missed is the last thing that a peer finds out.
 NO_COMMAND = "/isoscope-no-such-command"
 
 _DEADLINE = 5.0  # seconds
+
+
+def mark(peer: str) -> str:
+    """A name for the cgroups of one trial, which says who tries."""
+    return f"isoscope-{peer}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def sweep(tree: Tree, peer: str) -> list[str]:
+    """Remove the cgroups of trials that were killed. Returns a line for each."""
+    left = {path.name for folder in set(tree.folders.values()) for path in folder.glob(f"isoscope-{peer}-*")}
+    dead = [name for name in left if process_start_time(int(name.split("-")[2])) is None]
+    for name in dead:
+        Cgroup(dict(tree.of_runtime(name).directories)).end()
+    return [f"removed cgroup {FOLDER}/{name}" for name in sorted(dead)]
 
 
 def said(spawner: Spawner, start: Start, cgroup: Cgroup | None) -> str:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from isoscope.backends.docker.terms import check_text
 from isoscope.backends.launcher import volume
 from isoscope.backends.launcher.cgroups import Cgroup
+from isoscope.backends.peer import trial
 from isoscope.backends.peer.backend import PeerBackend
 from isoscope.backends.peer.faults import plain
 from isoscope.backends.peer.instance import Means
@@ -108,7 +109,7 @@ class PodmanBackend(PeerBackend):
                 raise HostError(f"podman cannot remove {record.mark}: {plain(done.stderr)}", hint="try again")
 
     def sweep(self, live: list[Record]) -> list[str]:
-        lines = super().sweep(live) + probe.sweep(self.tree)
+        lines = super().sweep(live) + trial.sweep(self.tree, "podman")
         if self._directory.exists() and not any(_is_podmans(record) for record in live):
             remove(Podman(Program("podman", ""), self._directory, ""))
         return lines

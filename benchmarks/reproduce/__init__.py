@@ -1,5 +1,6 @@
 """Published comparisons repeated here: recipes, the rule by which a shape is the same, and what is written of it."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from isoscope.benchmarks.reproduce.here import Here
@@ -7,14 +8,27 @@ from isoscope.benchmarks.reproduce.recipe import SAME_SYSTEM, Kind, Match, Needs
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.reproduce.carry_out import reproduce
+    from isoscope.benchmarks.reproduce.listing import repeatable
 
-__all__ = ["SAME_SYSTEM", "Here", "Kind", "Match", "Needs", "Plan", "Recipe", "Setting", "System", "reproduce"]
+#: Loaded when first used: the command line must start without it.
+_LATER = {"repeatable": "listing", "reproduce": "carry_out"}
+
+__all__ = [
+    "SAME_SYSTEM",
+    "Here",
+    "Kind",
+    "Match",
+    "Needs",
+    "Plan",
+    "Recipe",
+    "Setting",
+    "System",
+    "repeatable",
+    "reproduce",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when first used: the command line must start without it."""
-    if name != "reproduce":
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from isoscope.benchmarks.reproduce.carry_out import reproduce
-
-    return reproduce
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -137,10 +137,10 @@ def _measure(parts: list[Callable[[_Progress], _Result]], *, as_json: bool) -> i
 
 
 def _list(lab: Lab, *, as_json: bool) -> None:
-    from isoscope.benchmarks.reproduce.listing import listing
+    from isoscope.benchmarks.reproduce.listing import repeatable
     from isoscope.benchmarks.reproduce.table import LISTING, listed
 
-    found = listing(lab)
+    found = repeatable(lab)
     if as_json:
         print_json(found)
         return

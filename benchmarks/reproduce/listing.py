@@ -14,7 +14,7 @@ from isoscope.benchmarks.reproduce.recipe import Plan, Recipe
 from isoscope.core.lab import Lab
 
 
-def listing(lab: Lab) -> list[dict[str, Any]]:
+def repeatable(lab: Lab) -> list[dict[str, Any]]:
     """An entry for each item with a recipe, then one for each that has figures alone."""
     here = Here.of(lab)
     known = recipes(lab)

@@ -20,7 +20,14 @@ SOURCES = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.py"))
 BUILD = "run `make notebooks`"
 
 #: What a notebook may import of ours: the packages whose names are the public API.
-PUBLIC = ("isoscope.core", "isoscope.benchmarks", "isoscope.core.errors")
+PUBLIC = (
+    "isoscope.core",
+    "isoscope.core.errors",
+    "isoscope.benchmarks",
+    "isoscope.benchmarks.advise",
+    "isoscope.benchmarks.capacity",
+    "isoscope.benchmarks.reproduce",
+)
 
 every_notebook = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 

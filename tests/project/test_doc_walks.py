@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from isoscope.core.registry import Registry
 
 #: Pages, and from where on they tell what is told elsewhere.
 WALKS = {"docs/tutorial/first-comparison.md": None, "README.md": "And now the question"}
@@ -72,6 +73,11 @@ def test_a_page_can_be_followed(page: str, root: Path, stocked_home: Path, tmp_p
         assert ("error: " in text) == any("error: " in line for line in step.output), (
             f"{page}: $ {step.command}\n{text}"
         )
+
+
+    for record in Registry(stocked_home):  # of those that have ended, log and record are kept
+        assert record.exit is not None, record.name
+        record.forget()
 
 
 def _typed(command: str, root: Path) -> str:
