@@ -33,6 +33,8 @@ def take(run: Path, directory: Path = DIRECTORY) -> None:
     found = Reproduction.from_dict(json.loads((run / FILE).read_text(encoding="utf-8")))
     if found.quick or not found.complete:
         sys.exit(f"{run} is {'a quick look' if found.quick else 'not complete'}: it has no verdict to show")
+    if not (run / "plots" / PLOT).exists():
+        sys.exit(f"{run} has no ratio: its study has no figures of two systems")
     directory.mkdir(exist_ok=True)
     shutil.copy(run / FILE, directory / f"{slug(found.recipe)}.json")
     shutil.copy(run / "plots" / PLOT, directory / f"{slug(found.recipe)}.svg")

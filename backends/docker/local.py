@@ -16,7 +16,8 @@ _SHIM = "containerd-shim"  #: begins the names of the processes of which each co
 def proof(pid: int, container: str) -> dict[str, str]:
     """Its first process's cgroup and namespaces; nothing once it has ended, or where it is another host's."""
     shown = evidence(pid)
-    return {name: shown[name] for name in ("cgroup", "namespaces")} if container in shown.get("cgroup", "") else {}
+    del shown["kernel"]  # which need not be the container's
+    return shown if container in shown.get("cgroup", "") else {}
 
 
 def processes(pid: int, container: str) -> tuple[int, ...]:

@@ -18,10 +18,10 @@ def evidence(pid: int) -> dict[str, str]:
     """
     shown = {"kernel": _KERNEL}
     with contextlib.suppress(OSError):
+        shown["cgroup"] = read(f"/proc/{pid}/cgroup")  # of a zombie, too; namespaces it has none any more
         links = os.open(f"/proc/{pid}/ns", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             shown["namespaces"] = " ".join([os.readlink(name, dir_fd=links) for name in _NAMESPACES])
         finally:
             os.close(links)
-        shown["cgroup"] = read(f"/proc/{pid}/cgroup")
     return shown

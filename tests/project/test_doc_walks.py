@@ -74,7 +74,6 @@ def test_a_page_can_be_followed(page: str, root: Path, stocked_home: Path, tmp_p
             f"{page}: $ {step.command}\n{text}"
         )
 
-
     for record in Registry(stocked_home):  # of those that have ended, log and record are kept
         assert record.exit is not None, record.name
         record.forget()

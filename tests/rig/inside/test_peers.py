@@ -37,6 +37,7 @@ def test_a_limit_of_one_that_leaves_no_process_of_its_own_or_gets_its_cgroup_fro
     greedy = Workload(command=("tail", "/dev/zero"), resources=Resources(memory=64 << 20, cpus=1, pids=50))
     with lab.start(greedy, variant) as instance:
         assert instance.wait(120) == Exit(signal=signal.SIGKILL, oom_killed=True)
-    with lab.start(Workload(command=("sh", "-c", "echo up; exit 7")), variant) as instance:
+    lasting = ("sh", "-c", "echo up; sleep 2; exit 7")  # here it can be over before anybody has looked at it
+    with lab.start(Workload(command=lasting), variant) as instance:
         assert instance.wait(120) == Exit(code=7)
         assert "isoscope" in instance.proof()["cgroup"]
