@@ -315,7 +315,8 @@ def test_a_caller_of_exec_who_dies_ends_the_command():
 
 def test_signals_to_exec_are_the_commands():
     name = detach("--", *OBEDIENT)
-    script = "trap 'echo caught; kill $!; exit 9' TERM; echo ready; while :; do sleep 1000 & wait $!; done"
+    # Ready once there is a sleep that the trap can end: one that is left would hold the pipes open.
+    script = "trap 'echo caught; kill $!; exit 9' TERM; sleep 1000 & echo ready; wait $!"
     with start("exec", name, "--", "sh", "-c", script) as run:
         assert run.stdout.readline() == "ready\n"
         run.terminate()
