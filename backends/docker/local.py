@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from isoscope.backends.launcher.evidence import evidence
+from isoscope.backends.launcher.evidence import evidence, parent
 from isoscope.backends.network.apart import apart
 from isoscope.core.errors import Unsupported
 
@@ -29,7 +29,7 @@ def processes(pid: int, container: str) -> tuple[int, ...]:
     if directory is None:
         raise Unsupported("only an engine of this very host tells which processes are a container's")
     found = [int(line) for path in _trees(directory) for line in (path / "cgroup.procs").read_text().split()]
-    shims = {parent for process in found if _comm(parent := _parent(process)).startswith(_SHIM)}
+    shims = {shim for process in found if (shim := parent(process)) and _comm(shim).startswith(_SHIM)}
     return (*sorted(shims), *found)
 
 
@@ -62,13 +62,6 @@ def _listed(directory: Path) -> list[str]:
 
 def _trees(directory: Path) -> list[Path]:
     return [directory, *(Path(path) / name for path, names, _ in os.walk(directory) for name in names)]
-
-
-def _parent(pid: int) -> int:
-    with suppress(OSError):
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-        return int(stat[stat.rindex(b")") + 2 :].split()[1])
-    return 0
 
 
 def _comm(pid: int) -> str:

@@ -20,6 +20,7 @@ from time import monotonic_ns
 from typing import Any
 
 from isoscope.backends.launcher import wire
+from isoscope.backends.launcher.evidence import evidence
 from isoscope.backends.launcher.process import Clone
 from isoscope.backends.launcher.step import Step
 from isoscope.core.errors import (
@@ -240,7 +241,7 @@ def _follow(status: _socket.socket, pidfd: int, pid: int, command: tuple[str, ..
                 continue
             if "settled" in message:
                 with contextlib.suppress(OSError):  # it has failed meanwhile, and its report is on the way
-                    proof = _proof(pid)
+                    proof = evidence(pid)
                     wire.send(status, "go")
                 continue
             _raise_failure(message, command)
@@ -263,17 +264,6 @@ def _follow(status: _socket.socket, pidfd: int, pid: int, command: tuple[str, ..
             else:
                 os.close(fd)
         raise
-
-
-def _proof(pid: int) -> dict[str, str]:
-    """What the kernel says of a process that has not executed its command yet."""
-    names = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
-    with open(f"/proc/{pid}/cgroup") as cgroup:
-        return {
-            "kernel": os.uname().release,
-            "cgroup": cgroup.read().strip(),
-            "namespaces": " ".join(os.readlink(f"/proc/{pid}/ns/{name}") for name in names),
-        }
 
 
 def _abort(pidfd: int) -> None:

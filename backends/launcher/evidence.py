@@ -1,9 +1,10 @@
-"""What proves that a process is isolated: the kernel's own word for it."""
+"""What the kernel says of a process: what proves that it is isolated, and whose child it is."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 from isoscope.backends.launcher.cgroups import read
 
@@ -12,7 +13,7 @@ _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")  # of namesp
 
 
 def evidence(pid: int) -> dict[str, str]:
-    """What the kernel says of a process: less when it has ended already.
+    """Its kernel, cgroups and namespaces: less when it has ended already.
 
     Read in the midst of a start, with cold caches: by paths it would take twice the time.
     """
@@ -25,3 +26,12 @@ def evidence(pid: int) -> dict[str, str]:
         finally:
             os.close(links)
     return shown
+
+
+def parent(pid: int) -> int | None:
+    """The parent of a process, also of one that waits to be reaped; None when it is gone. proc_pid_stat(5)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()  # a process may call itself by any bytes
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(stat.rpartition(b")")[2].split(maxsplit=2)[1])

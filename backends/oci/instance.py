@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from isoscope.backends.launcher.evidence import evidence
+from isoscope.backends.launcher.evidence import evidence, parent
 from isoscope.backends.launcher.streams import Streams
 from isoscope.backends.launcher.task import Task
 from isoscope.backends.launcher.terminal import TerminalInput, window_size
@@ -23,7 +23,6 @@ from isoscope.backends.peer.faults import explain
 from isoscope.backends.peer.instance import Means, set_size
 from isoscope.backends.peer.netns import NetworkNamespace
 from isoscope.backends.peer.spawn import Start
-from isoscope.backends.peer.subreaper import parent
 from isoscope.core.errors import InstanceFailed, IsoscopeError
 from isoscope.core.instance import Execution, Exit
 from isoscope.core.launch import Launch

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 
 from isoscope.backends.launcher import syscalls
-from isoscope.backends.launcher.cgroups import read
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
@@ -32,11 +31,3 @@ def _change(by: int) -> None:
         before, _count = _count, _count + by
         if bool(before) != bool(_count):
             syscalls.prctl(_PR_SET_CHILD_SUBREAPER, int(bool(_count)))
-
-
-def parent(pid: int) -> int | None:
-    """The parent of a process, also of one that waits to be reaped; None when it is gone. proc_pid_stat(5)."""
-    try:
-        return int(read(f"/proc/{pid}/stat").rpartition(")")[2].split(maxsplit=2)[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return None
