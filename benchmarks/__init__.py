@@ -6,8 +6,9 @@ that neither their memory nor their threads stand beside a trial.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from isoscope.core.later import later
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.benchmark import Benchmark, Trial, Value
@@ -27,11 +28,7 @@ _HOME = {
 
 __all__ = ["Benchmark", "Direction", "Metric", "Run", "Trial", "Value", "plot_style"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = later(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

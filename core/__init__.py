@@ -5,8 +5,9 @@ Names are loaded when they are first used, so that importing this package costs 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from isoscope.core.later import later
 
 if TYPE_CHECKING:
     from isoscope.core.capabilities import Capabilities
@@ -55,11 +56,7 @@ __all__ = [
     "hookimpl",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = later(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
