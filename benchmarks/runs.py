@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from isoscope.core.comparison import RUNS
 from isoscope.core.errors import NotFound
 
 if TYPE_CHECKING:
     from isoscope.benchmarks.results.past import Past
     from isoscope.core.lab import Lab
-
-#: Where `compare` leaves runs of which nobody says where.
-RUNS = Path("runs")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -11,10 +11,13 @@ from typing import Any
 from isoscope.core.variant import Variant
 from isoscope.core.workload import Workload
 
+#: The folder of runs, where nobody names another.
+RUNS = Path("runs")
+
 
 def new_folder() -> Path:
     """Where a run goes of which nobody says where: `runs/` and the time."""
-    return Path("runs") / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return RUNS / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic_ns, process_time_ns
 
 import pytest
 from isobench.duel import Duel
 from isoscope.core import Exit, Lab, Workload
 from isoscope.testing import engine
+from isoscope.testing.fixtures import state_directory
 
 pytestmark = pytest.mark.root
 
@@ -152,10 +152,7 @@ def engine_socket() -> Iterator[Path]:
     """Of an engine of the test's own."""
     if not engine.can_run():
         pytest.skip("there is no dockerd: make peers installs it")
-    with (
-        TemporaryDirectory(prefix="isoscope-bench-", dir="/tmp") as directory,
-        engine.running_engine(Path(directory)) as running,
-    ):
+    with state_directory() as directory, engine.running_engine(directory) as running:
         yield running.socket
 
 
