@@ -236,7 +236,6 @@ class OciInstance(JoiningInstance):
         assert self._task is not None
         if self._executed_ns is None:
             self._task.kill(signal.SIGKILL)
-        self._reap_beside()
         with contextlib.suppress(IsoscopeError):
             self._call("delete", "--force", self.record.mark)
         self._cgroup.kill()
