@@ -34,7 +34,7 @@ def run_inside(instance: Instance, command: Sequence[str], *, timeout: float, st
     been killed.
     """
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        execution = _begin(instance, command, Stdio(stdout=stdout.fileno(), stderr=stderr.fileno()))
+        execution = begin(instance, command, Stdio(stdout=stdout.fileno(), stderr=stderr.fileno()))
         exit_ = _end(execution, command, timeout)
         output = _text(stdout.fileno())
         if exit_.exit_status not in statuses:
@@ -57,7 +57,7 @@ def lines_inside(instance: Instance, command: Sequence[str], *, timeout: float) 
     the instance has. Raises what `run_inside` raises, and WorkloadFailed when the tool prints without end.
     """
     with TemporaryFile() as stderr, _Reader() as reader:
-        execution = _begin(instance, command, Stdio(stdout=reader.stdout, stderr=stderr.fileno()))
+        execution = begin(instance, command, Stdio(stdout=reader.stdout, stderr=stderr.fileno()))
         exit_ = _end(execution, command, timeout)
         told = _text(stderr.fileno()).strip()
     if exit_.exit_status != 0:
@@ -117,7 +117,8 @@ class _Reader:
             yield monotonic_ns(), data
 
 
-def _begin(instance: Instance, command: Sequence[str], stdio: Stdio) -> Execution:
+def begin(instance: Instance, command: Sequence[str], stdio: Stdio) -> Execution:
+    """Start a tool. Raises CommandNotFound when the image lacks it, and InstanceFailed when the instance has ended."""
     try:
         return instance.exec(tuple(command), stdio)
     except StateError as error:  # whoever measures had it running: what is wrong is not the call

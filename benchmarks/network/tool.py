@@ -14,6 +14,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
+from isoscope.benchmarks.inside import begin
 from isoscope.core.errors import IsoscopeError, Timeout, WorkloadFailed
 from isoscope.core.instance import Exit, Instance
 from isoscope.core.output import Stdio
@@ -33,7 +34,7 @@ class Tool:
     """
 
     def __init__(self, instance: Instance, command: Sequence[str]) -> None:
-        """Start it. Raises CommandNotFound when the image lacks the tool."""
+        """Start it. Raises what `begin` raises."""
         self._command = tuple(command)
         self._output, self._heard = bytearray(), threading.Condition()
         self._exit: Exit | None = None
@@ -43,7 +44,7 @@ class Tool:
         self._stderr = TemporaryFile()  # noqa: SIM115 -- closed at the end
         reading, writing = os.pipe2(os.O_CLOEXEC)
         try:
-            self._execution = instance.exec(self._command, Stdio(stdout=writing, stderr=self._stderr.fileno()))
+            self._execution = begin(instance, self._command, Stdio(stdout=writing, stderr=self._stderr.fileno()))
         except BaseException:
             for fd in (reading, writing, self._over, self._said):
                 os.close(fd)
